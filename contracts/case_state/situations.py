@@ -1,0 +1,128 @@
+"""What says more about an event than the state of its need."""
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts import dispatch, intake, reference, tracking
+from contracts.case_state.states import NeedState, OfferStatus, Wish
+from contracts.case_state.tables import ASSIGNED, STARTED, Situation
+from contracts.registry import Event
+
+OfferAnswer = dispatch.MissionDeclined | dispatch.OfferExpired | dispatch.OfferWithdrawn
+VisitEvent = tracking.VisitScheduled | tracking.VisitStarted | tracking.VisitCompleted | tracking.VisitFailed | tracking.PrestationCompleted
+
+
+def situation(need: NeedState, event: Event) -> Situation:
+    finer = _FINER.get(type(event))
+    return finer(need, event) if finer else need.state
+
+
+def asked(event: intake.NeedAmended) -> Wish:
+    return Wish(event.place, event.wanted, event.urgency, event.quantity, event.unit)
+
+
+def _amendment(need: NeedState, event: intake.NeedAmended) -> Situation:
+    return "unchanged" if need.state in STARTED and asked(event) == need.wish else need.state
+
+
+def _risk(need: NeedState, _: intake.NeedAtRisk) -> Situation:
+    granted = need.coverage is not None and need.coverage.refusal is None
+    return "granted" if granted and need.state != "cancelled" else need.state
+
+
+def _reinstatement(need: NeedState, _: intake.NeedReinstated) -> Situation:
+    return need.state if any(state in need.reached for state in STARTED) else "not_started"
+
+
+def _refusal(need: NeedState, _: reference.CoverageRefused) -> Situation:
+    return "at_risk" if need.at_risk and need.state != "cancelled" else need.state
+
+
+def _has(need: NeedState, status: OfferStatus, provider_id: str | None) -> bool:
+    return any(offer.status == status and offer.provider_id == provider_id for offer in need.offers.values())
+
+
+def _search(need: NeedState, _: Event) -> Situation:
+    return "started_after_all" if need.state in STARTED and _has(need, "taken_back", need.provider_id) else need.state
+
+
+def _offer(need: NeedState, event: dispatch.MissionOffered) -> Situation:
+    return "offer_again" if event.offer_id in need.offers else _search(need, event)
+
+
+def _acceptance(need: NeedState, event: dispatch.MissionAccepted) -> Situation:
+    offer = need.offers.get(event.offer_id)
+    if offer is None:
+        return "offer_unknown"
+    if need.state == "cancelled":
+        return need.state
+    if need.state in ASSIGNED:
+        return "second_acceptance"
+    if need.state in STARTED:
+        return _search(need, event)
+    match offer.status:
+        case "live":
+            return need.state
+        case "expired":
+            return "offer_expired"
+        case "withdrawn":
+            return "offer_withdrawn"
+        case _:
+            return "offer_over"
+
+
+def _answer(need: NeedState, event: OfferAnswer) -> Situation:
+    offer = need.offers.get(event.offer_id)
+    if offer is None:
+        return "offer_unknown"
+    if need.state == "cancelled":
+        return need.state
+    if offer.status in ("accepted", "taken_back"):
+        return "offer_accepted"
+    if offer.status != "live":
+        return "offer_over"
+    live = sum(other.status == "live" for other in need.offers.values())
+    return "offer_last" if need.state == "offered" and live == 1 else need.state
+
+
+def _taking_back(need: NeedState, event: dispatch.MissionCancelled) -> Situation:
+    if need.state not in ASSIGNED:
+        return need.state
+    if event.provider_id != need.provider_id:
+        return "second_mission" if _has(need, "accepted", event.provider_id) else "other_provider"
+    return "again" if event.again else "no_more"
+
+
+def _visit(need: NeedState, event: VisitEvent) -> Situation:
+    if need.state == "cancelled" or event.provider_id == need.provider_id:
+        return need.state
+    if _has(need, "taken_back", event.provider_id):
+        return "taken_back"
+    return need.state if need.provider_id is None else "other_provider"
+
+
+def _eta(need: NeedState, event: tracking.EtaChanged) -> Situation:
+    if need.state == "cancelled" or (need.visit is not None and need.visit.visit_id == event.visit_id):
+        return need.state
+    return "taken_back" if any(offer.status == "taken_back" for offer in need.offers.values()) else need.state
+
+
+_FINER: dict[type[Event], Callable[[NeedState, Any], Situation]] = {
+    intake.NeedAmended: _amendment,
+    intake.NeedAtRisk: _risk,
+    intake.NeedReinstated: _reinstatement,
+    reference.CoverageRefused: _refusal,
+    dispatch.MissionOffered: _offer,
+    dispatch.MissionUnfilled: _search,
+    dispatch.MissionAccepted: _acceptance,
+    dispatch.MissionCancelled: _taking_back,
+    dispatch.MissionDeclined: _answer,
+    dispatch.OfferExpired: _answer,
+    dispatch.OfferWithdrawn: _answer,
+    tracking.VisitScheduled: _visit,
+    tracking.VisitStarted: _visit,
+    tracking.VisitCompleted: _visit,
+    tracking.VisitFailed: _visit,
+    tracking.PrestationCompleted: _visit,
+    tracking.EtaChanged: _eta,
+}

@@ -1,0 +1,215 @@
+"""The only SQL of intake."""
+
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from services.intake.domain import Case, Need, Wish
+from services.kit.db import Connection
+
+_LISTED = "c.id, c.number, c.principal_id, c.member_id, c.channel, c.open, c.version, c.opened_at, c.closed_at"
+
+
+async def next_serial(conn: Connection) -> int:
+    serial: int = await conn.fetchval("select nextval('case_number')")
+    return serial
+
+
+async def insert_case(conn: Connection, case: Case, channel: str, provisional: bool, card: dict[str, Any], now: datetime) -> None:
+    await conn.execute(
+        "insert into assistance_case (id, number, principal_id, member_id, contract_id, provisional, channel, open, version, opened_at,"
+        " card_version, card, phone) values ($1, $2, $3, $4, $5, $6, $7, true, 1, $8, 1, $9, $10)",
+        case.id,
+        case.number,
+        case.principal_id,
+        case.member_id,
+        case.contract_id,
+        provisional,
+        channel,
+        now,
+        card,
+        card["beneficiary"].get("phone"),
+    )
+    await save_needs(conn, case.id, case.needs)
+
+
+async def save(conn: Connection, before: Case, after: Case, now: datetime) -> Case:
+    """Writes what changed under the lock that `load` took, and raises the version."""
+    await conn.execute(
+        "update assistance_case set open = $2, version = version + 1, closed_at = case when $2 then null else coalesce(closed_at, $3) end where id = $1",
+        after.id,
+        after.open,
+        now,
+    )
+    await save_needs(conn, after.id, [need for need in after.needs if need not in before.needs])
+    return after
+
+
+async def save_needs(conn: Connection, case_id: str, needs: Any) -> None:
+    await conn.executemany(
+        "insert into need (id, case_id, rank, service, wish, settled_wish, status, started, at_risk) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " on conflict (id) do update set wish = excluded.wish, settled_wish = excluded.settled_wish, status = excluded.status,"
+        " started = excluded.started, at_risk = excluded.at_risk",
+        [
+            (
+                need.id,
+                case_id,
+                need.rank,
+                need.service,
+                asdict(need.wish),
+                need.settled_wish and asdict(need.settled_wish),
+                need.status,
+                need.started,
+                need.at_risk,
+            )
+            for need in needs
+        ],
+    )
+
+
+async def load(conn: Connection, case_id: str) -> Case | None:
+    """The case, locked until the end of the transaction."""
+    row = await conn.fetchrow(
+        "select id, number, principal_id, member_id, contract_id, open, version from assistance_case where id = $1 for update", case_id
+    )
+    if row is None:
+        return None
+    needs = await conn.fetch(
+        "select id, rank, service, wish, settled_wish, status, started, at_risk from need where case_id = $1 order by rank", case_id
+    )
+    return Case(**row, needs=tuple(_need(need) for need in needs))
+
+
+async def card(conn: Connection, case_id: str) -> tuple[int, dict[str, Any]]:
+    row = await conn.fetchrow("select card_version, card from assistance_case where id = $1", case_id)
+    assert row is not None
+    return row["card_version"], row["card"]
+
+
+async def save_card(conn: Connection, case_id: str, version: int, content: dict[str, Any]) -> None:
+    await conn.execute(
+        "update assistance_case set card_version = $2, card = $3, phone = $4 where id = $1",
+        case_id,
+        version,
+        content,
+        (content.get("beneficiary") or {}).get("phone"),
+    )
+
+
+async def open_cases_of(conn: Connection, member_id: str) -> list[str]:
+    return [row["id"] for row in await conn.fetch("select id from assistance_case where member_id = $1 and open order by id", member_id)]
+
+
+async def view(conn: Connection, case_id: str) -> dict[str, Any] | None:
+    """The case as a reader sees it, without a lock."""
+    row = await conn.fetchrow(f"select {_LISTED}, c.contract_id, c.card_version, c.card from assistance_case c where c.id = $1", case_id)
+    if row is None:
+        return None
+    needs = await conn.fetch("select id, rank, service, wish, status, started, at_risk from need where case_id = $1 order by rank", case_id)
+    notes = await conn.fetch("select id, need_id, author_kind, text, at from note where case_id = $1 order by at", case_id)
+    return {**row, "needs": [dict(need) for need in needs], "notes": [dict(note) for note in notes]}
+
+
+async def search(
+    conn: Connection,
+    *,
+    number: str | None,
+    phone: str | None,
+    member_id: str | None,
+    is_open: bool | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """Newest first."""
+    rows = await conn.fetch(
+        f"select {_LISTED} from assistance_case c"
+        " where ($1::text is null or c.number = $1) and ($2::text is null or c.phone = $2) and ($3::uuid is null or c.member_id = $3)"
+        " and ($4::boolean is null or c.open = $4) and ($5::timestamptz is null or (c.opened_at, c.id) < ($5, $6::uuid))"
+        " order by c.opened_at desc, c.id desc limit $7",
+        number,
+        phone,
+        member_id,
+        is_open,
+        before and before[0],
+        before and before[1],
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def insert_note(conn: Connection, note_id: str, case_id: str, need_id: str | None, author: tuple[str, str], text: str, now: datetime) -> None:
+    await conn.execute(
+        "insert into note (id, case_id, need_id, author_id, author_kind, text, at) values ($1, $2, $3, $4, $5, $6, $7)",
+        note_id,
+        case_id,
+        need_id,
+        author[0],
+        author[1],
+        text,
+        now,
+    )
+
+
+async def note_ids(conn: Connection, case_id: str) -> list[str]:
+    return [row["id"] for row in await conn.fetch("select id from note where case_id = $1", case_id)]
+
+
+async def forget(conn: Connection, case_id: str) -> None:
+    """Blanks what a closed case knew of people."""
+    await conn.execute("update assistance_case set card = '{}', phone = null where id = $1", case_id)
+    await conn.execute("update note set text = '' where case_id = $1", case_id)
+
+
+async def at_risk_limit(conn: Connection, principal_id: str) -> int:
+    limit: int | None = await conn.fetchval("select at_risk_limit_cents from principal where id = $1", principal_id)
+    return limit or 0
+
+
+async def save_principal(conn: Connection, principal_id: str, at_risk_limit_cents: int) -> None:
+    await conn.execute(
+        "insert into principal (id, at_risk_limit_cents) values ($1, $2) on conflict (id) do update set at_risk_limit_cents = excluded.at_risk_limit_cents",
+        principal_id,
+        at_risk_limit_cents,
+    )
+
+
+async def save_draft(conn: Connection, draft_id: str, owner_id: str, form: dict[str, Any], now: datetime) -> int | None:
+    """The new version; None when the draft is another's."""
+    version: int | None = await conn.fetchval(
+        "insert into draft as d (id, owner_id, form, version, at) values ($1, $2, $3, 1, $4)"
+        " on conflict (id) do update set form = excluded.form, version = d.version + 1, at = excluded.at where d.owner_id = $2 returning version",
+        draft_id,
+        owner_id,
+        form,
+        now,
+    )
+    return version
+
+
+async def drafts(conn: Connection, owner_id: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in await conn.fetch("select id, form, version, at from draft where owner_id = $1 order by at desc limit 50", owner_id)]
+
+
+async def delete_draft(conn: Connection, draft_id: str, owner_id: str) -> None:
+    await conn.execute("delete from draft where id = $1 and owner_id = $2", draft_id, owner_id)
+
+
+def _need(row: Any) -> Need:
+    return Need(
+        id=row["id"],
+        rank=row["rank"],
+        service=row["service"],
+        wish=_wish(row["wish"]),
+        status=row["status"],
+        started=row["started"],
+        at_risk=row["at_risk"],
+        settled_wish=row["settled_wish"] and _wish(row["settled_wish"]),
+    )
+
+
+def _wish(stored: dict[str, Any]) -> Wish:
+    return Wish(
+        **stored
+        | {"start": datetime.fromisoformat(stored["start"]), "end": datetime.fromisoformat(stored["end"]), "quantity": Decimal(stored["quantity"])}
+    )

@@ -1,0 +1,176 @@
+"""Load, decide, save, emit. Each is called inside one transaction, by a door or by a record of the log."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from stdnum.iso7064 import mod_11_10
+
+from contracts.cards import CaseCard, MemberCard, NoteCard
+from contracts.common import Actor, CardKind
+from contracts.intake import Channel
+from services.intake import domain, emits, store
+from services.intake.domain import Case, Decision, Need, Wish
+from services.kit import deadlines
+from services.kit.clock import new_id
+from services.kit.db import Transaction
+from services.kit.errors import NotFound, StaleVersion
+
+FORGET_AFTER = timedelta(days=90)
+SYSTEM = Actor(kind="system")
+
+Wanted = tuple[str, Wish, str]  # service, wish, in the caller's words
+Decide = Callable[[Case], Decision]
+
+
+async def open_case(
+    tx: Transaction,
+    *,
+    principal_id: str,
+    member_id: str,
+    contract_id: str | None,
+    provisional: bool,
+    channel: Channel,
+    card: dict[str, Any],
+    wanted: list[Wanted],
+    by: Actor,
+) -> Case:
+    """A case with its needs and its card. Raises `Invalid` for a wish that cannot be."""
+    case = Case(new_id(), await _number(tx), principal_id, member_id, contract_id, True, 1, ())
+    facts: list[domain.Fact] = []
+    words = {}
+    for service, wish, text in wanted:
+        case, added = domain.add_need(case, new_id(), service, wish, tx.now)
+        facts += added
+        words[case.needs[-1].id] = text
+    content = card | {"wishes": words}
+    await store.insert_case(tx.conn, case, channel, provisional, content, tx.now)
+    tx.card(CaseCard(id=case.id, version=1, member_id=member_id, **content))
+    tx.emit(emits.opened(case, channel, provisional, by), *emits.events(case, facts, by))
+    return case
+
+
+async def add_need(tx: Transaction, case_id: str, service: str, wish: Wish, words: str, by: Actor, expected: int | None) -> Case:
+    need_id = new_id()
+    case = await change(tx, case_id, lambda case: domain.add_need(case, need_id, service, wish, tx.now), by, expected)
+    await _change_card(tx, case, lambda content: content | {"wishes": content.get("wishes", {}) | {need_id: words}})
+    return case
+
+
+async def amend(tx: Transaction, case_id: str, need_id: str, wish: Wish, by: Actor, expected: int | None) -> Case:
+    return await change(tx, case_id, lambda case: domain.amend(case, _need(case, need_id), wish, tx.now), by, expected)
+
+
+async def cancel(tx: Transaction, case_id: str, need_id: str, reason: str, by: Actor, expected: int | None) -> Case:
+    return await change(tx, case_id, lambda case: domain.cancel(case, _need(case, need_id), reason), by, expected)
+
+
+async def close(tx: Transaction, case_id: str, reason: str, by: Actor, expected: int | None) -> Case:
+    return await change(tx, case_id, lambda case: domain.close(case, reason), by, expected)
+
+
+async def reopen(tx: Transaction, case_id: str, reason: str, by: Actor, expected: int | None) -> Case:
+    return await change(tx, case_id, lambda case: domain.reopen(case, reason), by, expected)
+
+
+async def go_at_risk(tx: Transaction, case_id: str, need_id: str, limit_cents: int, reason: str, by: Actor, expected: int | None) -> Case:
+    case = await _load(tx, case_id)
+    allowed = await store.at_risk_limit(tx.conn, case.principal_id)
+    return await change(tx, case_id, lambda case: domain.go_at_risk(case, _need(case, need_id), limit_cents, allowed, reason, tx.now), by, expected)
+
+
+async def add_note(tx: Transaction, case_id: str, need_id: str | None, text: str, by: Actor) -> str:
+    """Returns the note's id."""
+    case = await _load(tx, case_id)
+    if need_id is not None:
+        _need(case, need_id)
+    note_id = new_id()
+    await store.insert_note(tx.conn, note_id, case_id, need_id, (by.id or "", by.kind), text, tx.now)
+    tx.card(NoteCard(id=note_id, version=1, case_id=case_id, text=text))
+    tx.emit(emits.noted(case_id, need_id, note_id, by))
+    return note_id
+
+
+async def change(tx: Transaction, case_id: str, decide: Decide, by: Actor = SYSTEM, expected: int | None = None) -> Case:
+    """The one loop: load under lock, decide, save, emit. A decision that changes nothing writes nothing.
+
+    Raises `NotFound`, `StaleVersion`, and what the decision raises.
+    """
+    before = await _load(tx, case_id)
+    if expected is not None and expected != before.version:
+        raise StaleVersion(f"the case is at version {before.version}; load it again")
+    after, facts = decide(before)
+    if after != before:
+        await store.save(tx.conn, before, after, tx.now)
+        tx.emit(*emits.events(after, facts, by))
+        await _note_end(tx, before, after)
+    return after
+
+
+async def close_by_itself(tx: Transaction, case_id: str) -> None:
+    """The deadline after the last need ended: nothing when one was opened again meanwhile."""
+    case = await _load(tx, case_id)
+    reason = domain.outcome(case)
+    if reason:
+        await change(tx, case_id, lambda case: domain.close(case, reason))
+
+
+async def follow_member(tx: Transaction, member: MemberCard) -> None:
+    """What is known of a person reaches the cards of that person's open cases."""
+    for case_id in await store.open_cases_of(tx.conn, member.id):
+        case = await _load(tx, case_id)
+        person = {"name": f"{member.first_name} {member.last_name}", "phone": member.phones[0] if member.phones else None}
+        await _change_card(tx, case, lambda content, person=person: content | {"beneficiary": person})  # type: ignore[misc]
+
+
+async def forget(tx: Transaction, case_id: str) -> None:
+    """90 days after closing: tombstones for the case card and the notes, and our own copies blanked."""
+    case = await _load(tx, case_id)
+    if case.open:
+        return
+    version, _ = await store.card(tx.conn, case_id)
+    tx.tombstone(CardKind.CASE, case_id, version + 1)
+    for note_id in await store.note_ids(tx.conn, case_id):
+        tx.tombstone(CardKind.NOTE, note_id, 2)
+    await store.save_card(tx.conn, case_id, version + 1, {})
+    await store.forget(tx.conn, case_id)
+
+
+async def _note_end(tx: Transaction, before: Case, after: Case) -> None:
+    if before.open and not after.open:
+        await deadlines.put(tx.conn, "forget_case", after.id, tx.now + FORGET_AFTER)
+    elif after.open and not before.open:
+        await deadlines.drop(tx.conn, "forget_case", after.id)
+    if after.open and domain.outcome(after) and not domain.outcome(before):
+        await deadlines.put(tx.conn, "close_case", after.id, tx.now + close_after)
+
+
+close_after = timedelta(hours=24)  # set once by the worker and the web process from their settings
+
+
+async def _change_card(tx: Transaction, case: Case, alter: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    version, content = await store.card(tx.conn, case.id)
+    changed = alter(content)
+    if changed == content or not content:
+        return
+    await store.save_card(tx.conn, case.id, version + 1, changed)
+    tx.card(CaseCard(id=case.id, version=version + 1, member_id=case.member_id, **changed))
+
+
+async def _load(tx: Transaction, case_id: str) -> Case:
+    case = await store.load(tx.conn, case_id)
+    if case is None:
+        raise NotFound("no such case")
+    return case
+
+
+async def _number(tx: Transaction) -> str:
+    serial = str(await store.next_serial(tx.conn))
+    return serial + mod_11_10.calc_check_digit(serial)
+
+
+def _need(case: Case, need_id: str) -> Need:
+    need = case.need(need_id)
+    if need is None:
+        raise NotFound("this case has no such need")
+    return need

@@ -1,0 +1,184 @@
+"""From the log to the handlers: one task per topic, a batch per partition in one transaction, effects once.
+
+The position of each partition is a row of the same transaction, and on assignment the consumer seeks to it; Kafka's committed
+offset only feeds lag metrics. A batch that fails falls back to one record at a time; a record that still fails is parked.
+Failures of infrastructure are retried for ever and never parked.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.kit import delivery, failpoints, marks, metrics, parking, pausing
+from services.kit.db import Database
+from services.kit.delivery import Item
+from services.kit.parking import Raw
+from services.kit.subscriptions import Table
+
+BATCH = 100
+POLL_MS = 50
+TRIES = 3
+HANDLER_S = 30
+
+log = structlog.get_logger()
+
+
+def infrastructure(failure: BaseException) -> bool:
+    """True for what passes by itself: connections, deadlocks, time-outs, a full disk, a restart."""
+    if isinstance(failure, asyncpg.PostgresError):
+        return (failure.sqlstate or "")[:2] in ("08", "40", "53", "55", "57", "58", "25") or isinstance(failure, asyncpg.InvalidCachedStatementError)
+    if isinstance(failure, asyncpg.InterfaceError):
+        return not isinstance(failure, ValueError)  # a ValueError is a wrong argument of ours
+    return isinstance(failure, OSError | TimeoutError | KafkaError)
+
+
+class Consumer:
+    def __init__(self, db: Database, connection: dict[str, Any], topic: str, table: Table) -> None:
+        self._db = db
+        self._topic = topic
+        self._table = table
+        self._busy = asyncio.Lock()  # held while a batch is applied, never while polling
+        self._next: dict[int, int | None] = {}  # partition -> stored position
+        self._committed_at = 0.0
+        self.progressed_at = time.monotonic()
+        self._kafka = AIOKafkaConsumer(
+            **connection,
+            group_id=f"{db.service}.{topic}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=1_048_576,
+        )
+
+    async def run(self) -> None:
+        """For ever; ends by cancellation, or by an error that only a restart mends."""
+        self._kafka.subscribe([self._topic], listener=_Rebalance(self))
+        await self._kafka.start()
+        try:
+            while True:
+                if await pausing.is_paused(self._db, self._topic):
+                    await asyncio.sleep(1)
+                    continue
+                polled = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=500)
+                for partition, records in polled.items():
+                    for start in range(0, len(records), BATCH):
+                        await self._apply(partition, records[start : start + BATCH])
+                self._note_progress(bool(polled))
+                await self._commit()
+        finally:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(5):
+                    await self._kafka.stop()
+
+    async def _apply(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        items = [Item.of(_raw(record)) for record in records]
+        async with self._busy:
+            try:
+                await self._transact(partition.partition, items)
+            except marks.Overtaken:
+                await self._seek([partition])
+            except Exception as failure:  # noqa: BLE001 - the batch is tried again one by one; what a handler raises is its own
+                if not infrastructure(failure):
+                    log.info("batch failed, one by one", topic=self._topic, failure=type(failure).__name__)
+                await self._one_by_one(partition, items)
+
+    async def _one_by_one(self, partition: TopicPartition, items: Sequence[Item]) -> None:
+        for item in items:
+            tries, refused, wait = 0, None, 0.05
+            while True:
+                try:
+                    await self._transact(partition.partition, [item], refused)
+                    break
+                except marks.Overtaken:
+                    await self._seek([partition])
+                    return
+                except Exception as failure:  # noqa: BLE001 - whatever a handler raises ends in the parking
+                    if infrastructure(failure):
+                        if partition not in self._kafka.assignment():
+                            return
+                        wait = min(wait * 2, 5)
+                    else:
+                        tries += 1
+                        if tries >= TRIES:
+                            refused = f"{type(failure).__name__}: {failure}"[:500]
+                await asyncio.sleep(wait)
+
+    async def _transact(self, partition: int, items: Sequence[Item], refused: str | None = None) -> None:
+        expected = self._next.get(partition)
+        items = [item for item in items if expected is None or item.raw.offset >= expected]
+        if not items:
+            return
+        following = items[-1].raw.offset + 1
+        async with asyncio.timeout(HANDLER_S), self._db.transaction() as tx:
+            newly = await delivery.apply(tx, self._table, self._topic, items, refused)
+            await marks.advance(tx.conn, self._topic, partition, expected, following)
+            if newly and await parking.too_many(tx.conn, self._topic):
+                await pausing.pause(tx, self._topic)
+            await tx.flush()
+            failpoints.hit("consumer.before_commit")
+        self._next[partition] = following
+        failpoints.hit("consumer.after_commit")
+
+    async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        self._next.clear()
+        await self._seek(partitions)
+
+    async def revoked(self) -> None:
+        """Waits for the batch in hand."""
+        async with self._busy:
+            self._next.clear()
+
+    async def _seek(self, partitions: Iterable[TopicPartition]) -> None:
+        async with self._db.connection() as conn:
+            stored = await marks.positions(conn, self._topic)
+        for partition in partitions:
+            position = stored.get(partition.partition)
+            self._next[partition.partition] = position
+            if position is None:
+                await self._kafka.seek_to_beginning(partition)
+            else:
+                self._kafka.seek(partition, position)
+
+    def _note_progress(self, moved: bool) -> None:
+        behind = 0
+        for partition in self._kafka.assignment():
+            end = self._kafka.highwater(partition)
+            if end is not None:
+                behind += max(0, end - (self._next.get(partition.partition) or 0))
+        metrics.lag.labels(self._db.service, self._topic).set(behind)
+        if moved or behind == 0:
+            self.progressed_at = time.monotonic()
+
+    async def _commit(self) -> None:
+        if time.monotonic() - self._committed_at < 1:
+            return
+        self._committed_at = time.monotonic()
+        mine = self._kafka.assignment()
+        offsets = {tp: offset for tp in mine if (offset := self._next.get(tp.partition)) is not None}
+        if offsets:
+            with contextlib.suppress(KafkaError):  # only lag metrics read it
+                await self._kafka.commit(offsets)
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        await self._consumer.revoked()
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        await self._consumer.assigned(assigned)
+
+
+def _raw(record: ConsumerRecord) -> Raw:
+    return Raw(record.topic, record.partition, record.offset, record.key, tuple(record.headers), record.value)

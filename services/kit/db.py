@@ -1,0 +1,147 @@
+"""The database: two pools, one transaction type, and the only commit of the platform.
+
+State, outbox rows, marks, positions and deadlines commit together, before any answer is sent. `Transaction.now` is the
+database's clock, read once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+import asyncpg
+
+from contracts.cards import Card
+from contracts.common import CardKind
+from contracts.registry import Event
+from services.kit import outbox
+from services.kit.outbox import Cause, Lane, Outbox, Position
+
+type_codecs = ("json", "jsonb")
+request_cause: ContextVar[Cause] = ContextVar("request_cause")
+
+Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whose rows an outside caller may see: set for the transaction, read by the row-level security policies."""
+
+    principal_ids: tuple[str, ...] = ()
+    provider_id: str | None = None
+    member_id: str | None = None
+
+
+@dataclass(slots=True)
+class Transaction:
+    """Open until the `async with` ends. Use cases read and write through `conn` and emit through `outbox`."""
+
+    conn: Connection
+    now: datetime
+    outbox: Outbox
+    cause: Cause
+    positions: list[Position] = field(default_factory=list)
+
+    def emit(self, *events: Event, cause: Cause | None = None, lane: Lane = Lane.LIVE) -> None:
+        """Told to the others when, and only if, this transaction commits. Save and lock the aggregate first."""
+        for event in events:
+            self.outbox.add(event, cause or self.cause, lane)
+
+    def card(self, card: Card) -> None:
+        """Personal data, and only as a card; its version must be higher than the last."""
+        self.outbox.add_card(card, self.cause)
+
+    def tombstone(self, kind: CardKind, card_id: str, version: int) -> None:
+        self.outbox.add_tombstone(kind, card_id, version, self.cause)
+
+    async def flush(self) -> list[Position]:
+        """Writes what was emitted so far; called by the commit, or before it where the answer needs the seq numbers."""
+        self.positions += await self.outbox.write(self.conn, self.now)
+        return self.positions
+
+
+class Database:
+    def __init__(self, service: str, staff: asyncpg.Pool, outside: asyncpg.Pool | None, woken: Callable[[], None]) -> None:
+        self.service = service
+        self._staff = staff
+        self._outside = outside
+        self._woken = woken
+
+    @classmethod
+    async def connect(
+        cls, service: str, url: str, url_outside: str | None = None, *, size: int = 8, woken: Callable[[], None] = lambda: None
+    ) -> Self:
+        """`woken` is called after each commit that left rows in the outbox."""
+        async with asyncio.timeout(30):
+            staff = await _pool(url, size, f"{service}")
+            outside = await _pool(url_outside, size, f"{service}-outside") if url_outside else None
+        return cls(service, staff, outside, woken)
+
+    async def close(self) -> None:
+        await self._staff.close()
+        if self._outside:
+            await self._outside.close()
+
+    @asynccontextmanager
+    async def transaction(self, tenant: Tenant | None = None, cause: Cause | None = None) -> AsyncIterator[Transaction]:
+        """Commits at the end of the block, rolls back on any exception. With a tenant, the outside role and its policies apply."""
+        async with self.connection(tenant is not None) as conn:
+            async with conn.transaction():
+                now: datetime = await (conn.fetchval("select now()") if tenant is None else _enter(conn, tenant))
+                tx = Transaction(conn, now, Outbox(self.service), cause or request_cause.get(None) or Cause.fresh())
+                yield tx
+                await tx.flush()
+            if tx.positions:
+                self._woken()
+
+    @asynccontextmanager
+    async def connection(self, outside: bool = False) -> AsyncIterator[Connection]:
+        """A connection without a transaction, for single reads and for listening."""
+        pool = self._staff
+        if outside:
+            if self._outside is None:
+                raise RuntimeError(f"{self.service} has no pool for outside callers")
+            pool = self._outside
+        async with pool.acquire(timeout=5) as conn:
+            yield conn
+
+
+async def _enter(conn: Connection, tenant: Tenant) -> datetime:
+    now: datetime = await conn.fetchval(
+        "select now() from set_config('app.principal_ids', $1, true), set_config('app.provider_id', $2, true), set_config('app.member_id', $3, true)",
+        "{" + ",".join(tenant.principal_ids) + "}",
+        tenant.provider_id or "",
+        tenant.member_id or "",
+    )
+    return now
+
+
+async def _pool(url: str, size: int, name: str) -> asyncpg.Pool:
+    pool: asyncpg.Pool = await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        command_timeout=15,
+        init=_codecs,
+        reset=_nothing,  # every setting of ours is local to a transaction; the default reset costs a round trip per use
+        server_settings={"application_name": name, "timezone": "UTC"},
+    )
+    return pool
+
+
+async def _codecs(conn: Connection) -> None:
+    for name in type_codecs:
+        await conn.set_type_codec(name, encoder=outbox.dumps, decoder=outbox.loads, schema="pg_catalog")
+    await conn.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog")
+
+
+async def _nothing(_: Connection) -> None:
+    pass
+
+
+def row(record: Any) -> dict[str, Any]:
+    """A record as keyword arguments for a dataclass."""
+    return dict(record.items())

@@ -1,0 +1,67 @@
+"""Deadlines: rows with `due_at`, taken by any worker, fired once. A handler acts on state, so a deadline that lost its point does nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from services.kit import metrics
+from services.kit.consumer import infrastructure
+from services.kit.db import Database, Transaction
+
+Fire = Callable[[Transaction, str], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+async def put(conn: Any, kind: str, key: str, due_at: datetime) -> None:
+    """One deadline per kind and key: a second call moves it."""
+    await conn.execute(
+        "insert into kit.deadline (kind, key, due_at) values ($1, $2, $3) on conflict (kind, key) do update set due_at = excluded.due_at, tries = 0",
+        kind,
+        key,
+        due_at,
+    )
+
+
+async def drop(conn: Any, kind: str, key: str) -> None:
+    await conn.execute("delete from kit.deadline where kind = $1 and key = $2", kind, key)
+
+
+class Deadlines:
+    def __init__(self, db: Database, handlers: Mapping[str, Fire]) -> None:
+        self._db = db
+        self._handlers = handlers
+
+    async def run(self) -> None:
+        while True:
+            if not await self.step():
+                await asyncio.sleep(0.2)
+
+    async def step(self) -> bool:
+        """Fires one due deadline; False when none is due."""
+        taken = None
+        try:
+            async with asyncio.timeout(30), self._db.transaction() as tx:
+                taken = await tx.conn.fetchrow(
+                    "delete from kit.deadline where id = (select id from kit.deadline where due_at <= now() and kind = any($1::text[])"
+                    " order by due_at limit 1 for update skip locked) returning id, kind, key",
+                    list(self._handlers),
+                )
+                if taken is None:
+                    return False
+                await self._handlers[taken["kind"]](tx, taken["key"])
+            metrics.deadlines.labels(self._db.service, taken["kind"]).inc()
+        except Exception as failure:  # noqa: BLE001 - a deadline that fails is tried again later, the others go on
+            log.warning("deadline failed", kind=taken and taken["kind"], failure=f"{type(failure).__name__}")
+            if taken is None or infrastructure(failure):
+                await asyncio.sleep(0.5)
+                return True
+            async with self._db.transaction() as tx:
+                await tx.conn.execute(
+                    "update kit.deadline set tries = tries + 1, due_at = now() + make_interval(secs => least(3600, 2 ^ least(tries, 11))) where id = $1",
+                    taken["id"],
+                )
+        return True

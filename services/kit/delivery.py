@@ -1,0 +1,158 @@
+"""Applying records inside a transaction: what is new goes to its handler once, what cannot be applied is parked.
+
+The consumer calls it with a batch, the drainer with one parked record; both with the keys' parking rows locked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from contracts import cards
+from contracts.envelope import Envelope, Undecodable
+from contracts.registry import owns
+from services.kit import failpoints, marks, metrics, parking
+from services.kit.db import Transaction
+from services.kit.marks import Mark
+from services.kit.outbox import Cause
+from services.kit.parking import ParkedKey, Raw, Reason
+from services.kit.subscriptions import Received, Subscription, Table
+
+
+class Unreadable(Exception):
+    """A subscribed record whose body its model refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    raw: Raw
+    envelope: Envelope | None  # None: undecodable, `trouble` says why
+    trouble: str = ""
+
+    @classmethod
+    def of(cls, raw: Raw) -> "Item":
+        try:
+            return cls(raw, Envelope.from_headers(raw.headers))
+        except Undecodable as why:
+            return cls(raw, None, str(why))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the marks say of one record."""
+
+    reason: Reason | None  # None: apply or drop
+    cause: str = ""
+    duplicate: bool = False
+
+
+async def apply(tx: Transaction, table: Table, topic: str, items: Sequence[Item], refused: str | None = None) -> int:
+    """Applies a batch in order; returns how many keys were newly parked. `refused`: the one record given has failed and is to be parked."""
+    envelopes = [item.envelope for item in items if item.envelope]
+    counted = topic != cards.TOPIC
+    known = await marks.read(tx.conn, topic, [(e.source, e.key) for e in envelopes]) if counted else {}
+    parked = await parking.lock(tx.conn, topic, [item.raw.text_key for item in items])
+    before = len(parked)
+    raised: dict[Mark, int] = {}
+    runs = _Runs(table)
+    for item in items:
+        verdict = Verdict("failed", refused) if refused else _judge(item, known, parked, counted)
+        if verdict.duplicate:
+            metrics.duplicates.labels(tx.outbox.service, topic).inc()
+        elif verdict.reason:
+            await _park(tx, item, verdict, parked)
+        else:
+            assert item.envelope is not None
+            if counted:
+                mark = (item.envelope.source, item.envelope.key)
+                known[mark] = raised[mark] = item.envelope.seq
+                if item.raw.text_key in parked:
+                    await parking.hasten(tx.conn, topic, item.raw.text_key)
+            runs.add(item.envelope, item.raw)
+    await runs.handle(tx)
+    await marks.write(tx.conn, topic, raised)
+    metrics.applied.labels(tx.outbox.service, topic).inc(len(items))
+    return len(parked) - before
+
+
+async def drain(tx: Transaction, table: Table, topic: str, item: Item) -> Verdict:
+    """Applies the first parked record of a key whose parking row the caller has locked. A verdict with a reason: it stays parked."""
+    counted = topic != cards.TOPIC
+    known = await marks.read(tx.conn, topic, [(item.envelope.source, item.envelope.key)]) if counted and item.envelope else {}
+    verdict = _judge(item, known, {}, counted)
+    if verdict.reason is None and not verdict.duplicate and item.envelope is not None:
+        runs = _Runs(table)
+        runs.add(item.envelope, item.raw)
+        await runs.handle(tx)
+        if counted:
+            await marks.write(tx.conn, topic, {(item.envelope.source, item.envelope.key): item.envelope.seq})
+    return verdict
+
+
+def _judge(item: Item, known: dict[Mark, int], parked: dict[str, ParkedKey], counted: bool) -> Verdict:
+    envelope = item.envelope
+    if envelope is None:
+        return Verdict("undecodable", item.trouble)
+    behind = parked.get(item.raw.text_key)
+    if not counted:
+        return Verdict(behind.reason, "behind a parked record") if behind else Verdict(None)
+    if not owns(envelope.source, envelope.type):
+        return Verdict("not_owner", f"{envelope.source} does not own {envelope.type}")
+    mark = known[envelope.source, envelope.key]
+    if envelope.seq <= mark:
+        return Verdict(None, duplicate=True)
+    if envelope.seq > mark + 1 and not behind:
+        return Verdict("gap", f"seq {mark + 1} of {envelope.source} is missing, {envelope.seq} came")
+    if behind and not _fills(envelope, mark, behind):
+        return Verdict(behind.reason, "behind a parked record")
+    return Verdict(None)
+
+
+def _fills(envelope: Envelope, mark: int, behind: ParkedKey) -> bool:
+    """True for what the key has been waiting for: the next seq, and lower than all that is parked of its source."""
+    return behind.reason == "gap" and envelope.seq == mark + 1 and envelope.seq < behind.lowest.get(envelope.source, 0)
+
+
+async def _park(tx: Transaction, item: Item, verdict: Verdict, parked: dict[str, ParkedKey]) -> None:
+    assert verdict.reason is not None
+    envelope = item.envelope
+    source, event_type, seq = (envelope.source, envelope.type, envelope.seq) if envelope else (None, None, None)
+    await parking.add(tx, item.raw, source, event_type, seq, verdict.reason, verdict.cause)
+    entry = parked.setdefault(item.raw.text_key, ParkedKey(verdict.reason, {}))
+    if source is not None and seq is not None:
+        entry.lowest[source] = min(seq, entry.lowest.get(source, seq))
+    metrics.parked.labels(tx.outbox.service, item.raw.topic, verdict.reason).inc()
+
+
+class _Runs:
+    """Groups a batch so that a handler gets as many records of its type at once as the order per key allows."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._rounds: list[dict[Subscription, list[Received]]] = []
+        self._depth: dict[str, int] = {}
+
+    def add(self, envelope: Envelope, raw: Raw) -> None:
+        subscription = self._table.of(raw.topic, envelope.type)
+        if subscription is None:
+            return
+        try:
+            received = self._table.decode(subscription, envelope, raw.value)
+        except ValidationError as wrong:
+            places = ", ".join(".".join(map(str, error["loc"])) + ": " + error["type"] for error in wrong.errors(include_input=False))
+            raise Unreadable(f"{envelope.type} refused by its model: {places}") from None
+        depth = 0 if subscription.event is None else self._depth.get(raw.text_key, 0)
+        self._depth[raw.text_key] = depth + 1
+        if depth == len(self._rounds):
+            self._rounds.append({})
+        self._rounds[depth].setdefault(subscription, []).append(received)
+
+    async def handle(self, tx: Transaction) -> None:
+        outer = tx.cause
+        for batch in self._rounds:
+            for subscription, received in batch.items():
+                for part in [received] if subscription.batched else [[one] for one in received]:
+                    tx.cause = Cause.of(part[0].envelope)
+                    await subscription.handle(tx, part)
+                    failpoints.hit("consumer.mid_batch")
+        tx.cause = outer

@@ -1,0 +1,88 @@
+"""Tries parked records again, one key at a time in order, while new arrivals of that key join its queue."""
+
+import asyncio
+from typing import Literal
+
+import structlog
+
+from services.kit import delivery, marks, parking
+from services.kit.consumer import infrastructure
+from services.kit.db import Database
+from services.kit.delivery import Item
+from services.kit.errors import Conflict, NotFound
+from services.kit.subscriptions import Table
+
+log = structlog.get_logger()
+
+_DUE = "select topic, key from kit.parked_key where next_try <= now() and topic = any($1::text[]) order by next_try limit 1 for update skip locked"
+_LOCK = "select 1 from kit.parked_key where topic = $1 and key = $2 for update"
+
+
+class Drainer:
+    def __init__(self, db: Database, table: Table) -> None:
+        self._db = db
+        self._table = table
+
+    async def run(self) -> None:
+        while True:
+            if not await self.step():
+                await asyncio.sleep(0.25)
+
+    async def step(self) -> bool:
+        """Tries one due record; False when none is due."""
+        topic, key = "", ""
+        try:
+            async with asyncio.timeout(30), self._db.transaction() as tx:
+                due = await tx.conn.fetchrow(_DUE, self._table.topics)
+                if due is None:
+                    return False
+                topic, key = due["topic"], due["key"]
+                found = await parking.first(tx.conn, topic, key)
+                assert found is not None, "a parked key without records"
+                verdict = await delivery.drain(tx, self._table, topic, Item.of(found[1]))
+                if verdict.reason:
+                    await parking.postpone(tx.conn, topic, key, verdict.reason, verdict.cause)
+                elif await parking.drop(tx.conn, found[0], topic, key):
+                    log.info("key drained", topic=topic, key=key)
+        except Exception as failure:  # noqa: BLE001 - whatever a handler raises keeps the record parked
+            if infrastructure(failure) or isinstance(failure, marks.Overtaken) or not topic:
+                await asyncio.sleep(0.5)
+                return True
+            async with self._db.transaction() as tx:
+                await parking.postpone(tx.conn, topic, key, "failed", f"{type(failure).__name__}: {failure}"[:500])
+        return True
+
+
+async def retry(db: Database, topic: str, key: str, by_whom: str, reason: str) -> None:
+    """Lets the drainer try this key now. Raises `NotFound`."""
+    async with db.transaction() as tx:
+        status: str = await tx.conn.execute("update kit.parked_key set next_try = now() where topic = $1 and key = $2", topic, key)
+        if status.endswith(" 0"):
+            raise NotFound(f"nothing is parked under {topic}/{key}")
+        await parking.audit(tx.conn, topic, key, "retry", by_whom, reason)
+
+
+async def dismiss(
+    db: Database, topic: str, key: str, action: Literal["skip", "done_by_hand"], by_whom: str, reason: str, seq: int | None = None
+) -> None:
+    """Gives up the first parked record of a key, or states that its effect was made by hand; what waits behind it goes on.
+
+    Raises `NotFound`, or `Conflict` when `seq` is given and another record is first by now.
+    """
+    async with db.transaction() as tx:
+        await tx.conn.fetchval(_LOCK, topic, key)
+        found = await parking.first(tx.conn, topic, key)
+        if found is None:
+            raise NotFound(f"nothing is parked under {topic}/{key}")
+        envelope = Item.of(found[1]).envelope
+        if seq is not None and (envelope is None or envelope.seq != seq):
+            raise Conflict("another record is first in this queue by now")
+        if envelope is not None and topic != "cards":
+            mark = (envelope.source, envelope.key)
+            known = await marks.read(tx.conn, topic, [mark])
+            if envelope.seq > known[mark]:
+                await marks.write(tx.conn, topic, {mark: envelope.seq})
+        event_type, its_seq = (envelope.type, envelope.seq) if envelope else (None, None)
+        await parking.audit(tx.conn, topic, key, action, by_whom, reason, event_type, its_seq)
+        if not await parking.drop(tx.conn, found[0], topic, key):
+            await parking.hasten(tx.conn, topic, key)

@@ -1,0 +1,126 @@
+-- What delivery needs in every service's database.
+create schema kit;
+
+create table kit.counter (
+  topic text not null,
+  key text not null,
+  last bigint not null,
+  primary key (topic, key)
+) with (fillfactor = 80);
+
+create table kit.outbox (
+  id bigint generated always as identity primary key,
+  lane smallint not null check (lane in (0, 1)),
+  aggregatetype text not null,
+  aggregateid text not null,
+  seq bigint not null,
+  type text not null,
+  event_id uuid not null,
+  payload bytea,
+  correlation_id uuid not null,
+  causation_id uuid not null,
+  traceparent text not null,
+  at timestamptz not null,
+  published_at timestamptz
+) with (fillfactor = 80, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.05);
+create index outbox_unpublished on kit.outbox (lane, id) where published_at is null;
+create index outbox_waiting on kit.outbox (aggregatetype, aggregateid, lane) where published_at is null;
+create index outbox_at on kit.outbox using brin (at);
+
+-- The last place in the log that the relay knows to hold a row of ours: a restored database compares itself with what follows.
+create table kit.published (
+  topic text not null,
+  partition int not null,
+  last_offset bigint not null,
+  last_row bigint not null,
+  primary key (topic, partition)
+) with (fillfactor = 50);
+
+create table kit.lease (
+  name text primary key,
+  token uuid not null,
+  until timestamptz not null
+) with (fillfactor = 50);
+
+create table kit.mark (
+  topic text not null,
+  source text not null,
+  key text not null,
+  seq bigint not null,
+  primary key (topic, key, source)
+) with (fillfactor = 70, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.05);
+
+create table kit.position (
+  topic text not null,
+  partition int not null,
+  next_offset bigint not null,
+  primary key (topic, partition)
+) with (fillfactor = 50);
+
+create table kit.parked_key (
+  topic text not null,
+  key text not null,
+  reason text not null check (reason in ('failed', 'gap', 'undecodable', 'not_owner')),
+  cause text not null,
+  tries int not null default 1,
+  since timestamptz not null,
+  next_try timestamptz,
+  primary key (topic, key)
+);
+
+create table kit.parked (
+  id bigint generated always as identity primary key,
+  topic text not null,
+  partition int not null,
+  log_offset bigint not null,
+  key text not null,
+  raw_key bytea,
+  source text,
+  type text,
+  seq bigint,
+  headers jsonb not null,
+  value bytea,
+  at timestamptz not null
+);
+create index parked_by_key on kit.parked (topic, key, id);
+
+create table kit.parked_audit (
+  id bigint generated always as identity primary key,
+  topic text not null,
+  key text not null,
+  type text,
+  seq bigint,
+  action text not null check (action in ('retry', 'skip', 'done_by_hand', 'resume')),
+  by_whom text not null,
+  reason text not null,
+  at timestamptz not null
+);
+
+create table kit.deadline (
+  id bigint generated always as identity primary key,
+  kind text not null,
+  key text not null,
+  due_at timestamptz not null,
+  tries int not null default 0,
+  unique (kind, key)
+);
+create index deadline_due on kit.deadline (due_at);
+
+create table kit.idempotency (
+  caller text not null,
+  route text not null,
+  key text not null,
+  body_hash bytea not null,
+  status int not null,
+  headers jsonb not null,
+  body bytea not null,
+  at timestamptz not null,
+  primary key (caller, route, key)
+);
+create index idempotency_at on kit.idempotency using brin (at);
+
+create table kit.paused (
+  topic text primary key,
+  task_id uuid not null,
+  since timestamptz not null
+);

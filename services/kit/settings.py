@@ -1,0 +1,35 @@
+"""What every process of a service is told: by environment variables `ENTRAIDE_…`, or by files of the same name in a secrets folder."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECRETS = Path("/run/secrets")
+
+
+class ServiceSettings(BaseSettings):
+    """A secret has no default: without it the process does not start, and says which is missing."""
+
+    model_config = SettingsConfigDict(env_prefix="ENTRAIDE_", extra="ignore")
+
+    database_url: SecretStr  # role <service>_staff
+    database_url_outside: SecretStr  # role <service>_outside, under row-level security
+    kafka_bootstrap: str
+    kafka_user: str
+    kafka_password: SecretStr
+    jwks_file: Path
+    http_host: str = "127.0.0.1"
+    http_port: int = 0  # 0: any free port
+    worker_port: int = 0  # health and metrics of the worker
+    instance: str = "1"  # of several equal processes
+    pool_size: int = 8
+    traces: bool = False
+    log_level: str = "info"
+
+    @classmethod
+    def read(cls) -> Self:
+        folder = Path(os.environ.get("ENTRAIDE_SECRETS_DIR", SECRETS))
+        return cls(_secrets_dir=folder if folder.is_dir() else None)

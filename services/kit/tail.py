@@ -1,0 +1,67 @@
+"""Before a service starts: does the log hold something this service said that its database does not know?
+
+Then the database was restored from a backup older than its own last events, and going on would use seq numbers twice.
+"""
+
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contracts import cards, registry
+from contracts.envelope import Envelope, Undecodable
+from services.kit.db import Database
+
+
+class LogIsAhead(SystemExit):
+    """The process ends with this message: what is wrong and what to type."""
+
+
+def topics_of(service: str) -> set[str]:
+    """The topics a service writes."""
+    owned = {event.EVENT.topic for event in registry.load().values() if event.EVENT.owner == service}
+    return owned | {"cases", "tasks", cards.TOPIC}
+
+
+async def check(db: Database, connection: dict[str, Any]) -> None:
+    """Raises `LogIsAhead`. Reads only what lies behind the last record the relay knows to be its own."""
+    async with db.connection() as conn:
+        known = {
+            (row["topic"], row["partition"]): row["last_offset"]
+            for row in await conn.fetch("select topic, partition, last_offset from kit.published")
+        }
+        last_row = await conn.fetchval("select greatest((select max(id) from kit.outbox), (select max(last_row) from kit.published), 0)")
+    kafka = AIOKafkaConsumer(**connection, enable_auto_commit=False)
+    await kafka.start()
+    try:
+        partitions = [TopicPartition(topic, number) for topic in topics_of(db.service) for number in kafka.partitions_for_topic(topic) or ()]
+        ends = await kafka.end_offsets(partitions)
+        starts = await kafka.beginning_offsets(partitions)
+        froms = {tp: max(known.get((tp.topic, tp.partition), -1) + 1, starts[tp]) for tp in partitions}
+        unread = {tp for tp in partitions if froms[tp] < ends[tp]}
+        if not unread:
+            return
+        kafka.assign(sorted(unread))
+        for tp in unread:
+            kafka.seek(tp, froms[tp])
+        while unread:
+            for tp, records in (await kafka.getmany(timeout_ms=200, max_records=1000)).items():
+                for record in records:
+                    _refuse_unknown(db.service, last_row, record)
+            for tp in list(unread):
+                if await kafka.position(tp) >= ends[tp]:
+                    unread.discard(tp)
+    finally:
+        await kafka.stop()
+
+
+def _refuse_unknown(service: str, last_row: int, record: Any) -> None:
+    try:
+        envelope = Envelope.from_headers(record.headers)
+    except Undecodable:
+        return
+    if envelope.source == service and envelope.row > last_row:
+        raise LogIsAhead(
+            f"{service}: the log holds {envelope.type} (row {envelope.row}, {record.topic}-{record.partition} at {record.offset}), but the database"
+            f" ends at row {last_row}: it was restored from a backup older than its own events. Restore a later backup or replay its archived WAL"
+            f" to the end, then start again. `entraide status` shows each service's last row."
+        )

@@ -1,0 +1,73 @@
+// Live pages: an element with data-live="case:<id>" or "desk" (several, with spaces) is sent the htmx event "live" when there is news
+// of one of them. The wire carries no person and no state: the element asks its own service again.
+(() => {
+  const { now, sync, hour, words } = window.entraide, { worker, stream, name } = document.currentScript.dataset;
+  const SILENT = 15000, TOGETHER = 250;
+  const $$ = s => document.querySelectorAll(s);
+  let heard = performance.now(), heardAt = now(), topics = new Set(), planned, everything = false, beaten = false;
+
+  // A list that is in use does not move: what is new waits behind its button.
+  const inUse = el => el.hasAttribute("data-hold") && (el.contains(document.activeElement) || el.matches(":hover"));
+  const refresh = el => {
+    const more = document.querySelector(`[data-more="${el.id}"]`);
+    if (more && inUse(el)) {
+      more.dataset.count = Number(more.dataset.count ?? 0) + 1;
+      more.textContent = words.more(Number(more.dataset.count));
+      more.hidden = false;
+    } else {
+      if (more) { more.hidden = true; delete more.dataset.count; }
+      htmx.trigger(el, "live");
+    }
+  };
+  // Several events of one moment are one request; a hidden page asks when it is looked at again.
+  const flush = () => {
+    planned = undefined;
+    if (document.hidden) return;
+    for (const el of $$("[data-live]")) if (everything || el.dataset.live.split(/\s+/).some(topic => topics.has(topic))) refresh(el);
+    topics = new Set(); everything = false;
+  };
+  const soon = () => { planned ??= setTimeout(flush, TOGETHER); };
+
+  const show = () => {
+    const stale = performance.now() - heard > SILENT;
+    if (!stale && !beaten) return;
+    for (const dot of $$("[data-live-dot]")) {
+      const was = dot.classList.contains("unknown") ? undefined : dot.classList.contains("stale");
+      if (was === stale) continue;
+      dot.classList.remove("unknown");
+      dot.classList.toggle("stale", stale);
+      dot.querySelector("[role=status]").textContent = stale ? words.stale(hour(heardAt)) : words.live;
+      dot.querySelector("time").hidden = stale;
+    }
+  };
+  const take = said => {
+    heard = performance.now();
+    beaten = true;
+    if (said.now) sync(said.now);
+    heardAt = now();
+    if (said.kind === "news") { for (const topic of said.topics) topics.add(topic); soon(); }
+    if (said.kind === "reset") { everything = true; soon(); }
+    show();
+  };
+
+  const alone = () => import(worker).then(module => module.follow(stream, take));
+  if (window.SharedWorker) {
+    const common = new SharedWorker(worker, { type: "module", name: `entraide-${name}` });
+    common.addEventListener("error", alone, { once: true });
+    common.port.onmessage = e => take(e.data);
+    const hello = () => common.port.postMessage({ follow: stream });
+    hello();
+    addEventListener("pagehide", () => common.port.postMessage({ bye: true }));
+    addEventListener("pageshow", e => { if (e.persisted) hello(); });
+  } else alone();
+
+  setInterval(show, 1000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && (topics.size || everything)) flush(); });
+  document.addEventListener("click", e => {
+    const more = e.target.closest("[data-more]"), list = more && document.getElementById(more.dataset.more);
+    if (!list) return;
+    more.hidden = true; delete more.dataset.count;
+    htmx.trigger(list, "live");
+    list.focus?.();
+  });
+})();
