@@ -6,7 +6,7 @@ No free text travels in an event: every string is an id, a code, a date or a lab
 from datetime import UTC
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -89,11 +89,10 @@ class Window(Part):
         return self
 
 
-ActorKind = Literal["agent", "supervisor", "member", "principal", "provider", "system"]
 
 
 class Actor(Part):
-    kind: ActorKind
+    kind: Code  # agent, supervisor, member, principal, provider, system
     id: Id | None = None
 
 

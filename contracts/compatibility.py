@@ -202,9 +202,8 @@ def _compare_inside(old: Schema, new: Schema, path: str) -> Iterator[Break]:
 
 def main() -> int:
     found = released_breaks()
-    for broken in found:
-        print(broken)
-    print(f"{len(found)} breaks against what is released" if found else "compatible with every released version")
+    sys.stdout.writelines(f"{broken}\n" for broken in found)
+    sys.stdout.write(f"{len(found)} breaks against what is released\n" if found else "compatible with every released version\n")
     return 1 if found else 0
 
 

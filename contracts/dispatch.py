@@ -1,7 +1,5 @@
 """Events of `dispatch`: providers, and finding one for each need."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from contracts.common import Actor, Code, Departement, Exact, Id, Instant, Label, Part, Place, Window
@@ -13,7 +11,7 @@ class ServiceArea(Part):
 
     service: Code
     radius_km: int = Field(ge=0, le=500)
-    departements: list[Departement] = []
+    departements: list[Departement] = Field(default_factory=list)
 
 
 class ProviderChanged(Event, owner="dispatch", name="provider_changed", topic="providers", key="provider_id"):
@@ -25,7 +23,7 @@ class ProviderChanged(Event, owner="dispatch", name="provider_changed", topic="p
     siret: str = Field(pattern=r"^[0-9]{14}$")
     place: Place
     areas: list[ServiceArea]
-    door: Literal["extranet", "polling", "kafka"]
+    door: Code  # extranet, polling, kafka …: the list grows
     capacity_per_day: int
     version: int
     ended_on: str | None = Field(default=None, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")

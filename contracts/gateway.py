@@ -1,5 +1,7 @@
 """Events of `gateway`: accounts, without the person (that is the user card)."""
 
+from pydantic import Field
+
 from contracts.common import Code, Id
 from contracts.registry import Event
 
@@ -9,7 +11,7 @@ class UserChanged(Event, owner="gateway", name="user_changed", topic="users", ke
 
     user_id: Id
     roles: list[Code]
-    principal_ids: list[Id] = []
+    principal_ids: list[Id] = Field(default_factory=list)
     provider_id: Id | None = None
     member_id: Id | None = None
     active: bool

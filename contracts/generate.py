@@ -107,12 +107,12 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.check:
         found = differences()
-        print("\n".join(found) or "generated files are up to date")
+        sys.stdout.write("\n".join(found or ["generated files are up to date"]) + "\n")
         return 1 if found else 0
     write()
     if chosen.release:
         try:
-            print(f"frozen in {freeze(chosen.release)}")
+            sys.stdout.write(f"frozen in {freeze(chosen.release)}\n")
         except FileExistsError:
             parser.error(f"{chosen.release} is frozen already; what is released does not change")
     return 0

@@ -7,7 +7,6 @@ from pydantic import Field
 from contracts.common import Actor, CardRef, CaseNumber, Cents, Code, Exact, Id, Instant, Place, Window
 from contracts.registry import Event
 
-Channel = Literal["phone", "desk", "email", "sms", "ivr", "web", "portal", "batch", "partner"]
 Urgency = Literal["planned", "today", "immediate"]
 
 
@@ -20,7 +19,7 @@ class CaseOpened(Event, owner="intake", name="case_opened", key="case_id"):
     member_id: Id
     contract_id: Id | None = None
     provisional: bool = False
-    channel: Channel
+    channel: Code  # phone, desk, email, sms, ivr, web, portal, batch …: the list grows
     opened_by: Actor
     card: CardRef
 

@@ -1,7 +1,5 @@
 """Events of `reference`: who is entitled to what, and the decision about each need."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from contracts.common import Cents, Code, Day, Exact, Id, Instant, Label, Number, Part
@@ -137,7 +135,7 @@ class ApprovalGranted(Event, owner="reference", name="approval_granted", key="ca
     case_id: Id
     need_id: Id
     approval_id: Id
-    decided_by: Literal["principal", "supervisor"]
+    decided_by: Code  # principal, supervisor
 
 
 class ApprovalRefused(Event, owner="reference", name="approval_refused", key="case_id"):
@@ -147,4 +145,4 @@ class ApprovalRefused(Event, owner="reference", name="approval_refused", key="ca
     need_id: Id
     approval_id: Id
     reason: Code
-    decided_by: Literal["principal", "supervisor", "system"]
+    decided_by: Code

@@ -43,9 +43,7 @@ async def _roles(server: asyncpg.Connection, service: str, secrets: Path) -> Non
         if not await server.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name):
             await server.execute(f"CREATE ROLE {name}")
         secret = password(secrets, f"postgres-{name}")  # letters, digits, - and _
-        await server.execute(
-            f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD '{secret}'"
-        )
+        await server.execute(f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD '{secret}'")
         if role != "owner":
             for setting, value in PATIENCE.items():
                 await server.execute(f"ALTER ROLE {name} SET {setting} = '{value}'")

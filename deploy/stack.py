@@ -128,9 +128,7 @@ async def _answers(existing: str) -> None:
     try:
         await (await asyncpg.connect(existing, timeout=10)).close()
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        raise StartFailed(
-            f"ENTRAIDE_POSTGRES_URL is set, but that server refuses us: {error}. Correct it, or unset it to start our own."
-        ) from error
+        raise StartFailed(f"ENTRAIDE_POSTGRES_URL is set, but that server refuses us: {error}. Correct it, or unset it to start our own.") from error
 
 
 async def _existing_broker() -> Broker | None:
@@ -139,9 +137,7 @@ async def _existing_broker() -> Broker | None:
         return None
     user, secret = os.environ.get("ENTRAIDE_KAFKA_ADMIN_USER"), os.environ.get("ENTRAIDE_KAFKA_ADMIN_PASSWORD")
     if not user or not secret:
-        raise StartFailed(
-            "ENTRAIDE_KAFKA_BOOTSTRAP is set: set ENTRAIDE_KAFKA_ADMIN_USER and ENTRAIDE_KAFKA_ADMIN_PASSWORD too, or unset it."
-        )
+        raise StartFailed("ENTRAIDE_KAFKA_BOOTSTRAP is set: set ENTRAIDE_KAFKA_ADMIN_USER and ENTRAIDE_KAFKA_ADMIN_PASSWORD too, or unset it.")
     broker = Broker(bootstrap, user, secret)
     try:
         await asyncio.to_thread(broker.admin().list_topics, timeout=10)

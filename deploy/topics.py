@@ -137,9 +137,7 @@ def _service_acls(service: str) -> list[AclBinding]:
     return [*acls, _group(service, service), _acl(service, AclOperation.IDEMPOTENT_WRITE, *cluster)]
 
 
-def _topic(
-    user: str, operation: AclOperation, name: str, pattern: ResourcePatternType = ResourcePatternType.LITERAL
-) -> AclBinding:
+def _topic(user: str, operation: AclOperation, name: str, pattern: ResourcePatternType = ResourcePatternType.LITERAL) -> AclBinding:
     return _acl(user, operation, ResourceType.TOPIC, name, pattern)
 
 
@@ -162,11 +160,7 @@ def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
 
 def _users(admin: AdminClient, passwords: dict[str, str]) -> None:
     scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    _done(
-        admin.alter_user_scram_credentials(
-            [UserScramCredentialUpsertion(user, scram, secret.encode()) for user, secret in passwords.items()]
-        )
-    )
+    _done(admin.alter_user_scram_credentials([UserScramCredentialUpsertion(user, scram, secret.encode()) for user, secret in passwords.items()]))
 
 
 def _allow(admin: AdminClient, acls: list[AclBinding]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts import billing, dispatch, intake, reference, tracking
 from contracts.case_state.situations import asked
-from contracts.case_state.states import Approval, CoverageState, NeedState, OfferState, OfferStatus, VisitState, Wish
+from contracts.case_state.states import Approval, CoverageState, Mission, NeedState, OfferState, OfferStatus, VisitState, Wish
 from contracts.case_state.tables import ASSIGNED, STARTED
 from contracts.registry import Event
 
@@ -34,7 +34,8 @@ def need_cancelled(need: NeedState, _: intake.NeedCancelled) -> NeedState:
 
 
 def need_reinstated(need: NeedState, _: intake.NeedReinstated) -> NeedState:
-    return replace(need, revived=False)
+    gone = need.state == "cancelled" and not need.has_offer("accepted", need.mission)
+    return replace(_without_mission(need) if gone else need, revived=False)
 
 
 def coverage_granted(need: NeedState, event: reference.CoverageGranted) -> NeedState:
@@ -73,21 +74,23 @@ def _offer_ends(need: NeedState, offer_id: str, status: OfferStatus, reason: str
     return replace(need, offers={**need.offers, offer_id: replace(offer, status=status, reason=reason)})
 
 
-def _accepted_taken_back(need: NeedState, provider_id: str | None) -> dict[str, OfferState]:
+def _taken_back(need: NeedState, mission: Mission) -> dict[str, OfferState]:
     return {
-        key: replace(offer, status="taken_back") if offer.status == "accepted" and offer.provider_id == provider_id else offer
+        key: replace(offer, status="taken_back") if offer.status == "accepted" and offer.mission == mission else offer
         for key, offer in need.offers.items()
     }
 
 
 def _without_mission(need: NeedState) -> NeedState:
     """What was waiting for the provider's agreement needs it no more."""
-    offers = _accepted_taken_back(need, need.provider_id)
+    offers = _taken_back(need, need.mission)
     return _wishing(need, need.pending_amendment or need.wish, offers=offers, provider_id=None, appointment=None, visit=None)
 
 
 def mission_offered(need: NeedState, event: dispatch.MissionOffered) -> NeedState:
-    offer = OfferState(event.offer_id, event.provider_id, event.attempt, event.expires_at)
+    offer = OfferState(event.offer_id, event.mission_id, event.provider_id, event.attempt, event.expires_at)
+    if need.state in STARTED or need.state == "cancelled":
+        return replace(need, offers={**need.offers, event.offer_id: offer})
     free = _without_mission(need) if need.state == "failed" else need
     return replace(free, mission_id=event.mission_id, offers={**free.offers, event.offer_id: offer})
 
@@ -116,9 +119,10 @@ def mission_reconfirmed(need: NeedState, event: dispatch.MissionReconfirmed) -> 
 
 
 def mission_cancelled(need: NeedState, event: dispatch.MissionCancelled) -> NeedState:
-    if need.state in ASSIGNED and need.provider_id == event.provider_id:
+    mission = (event.mission_id, event.provider_id)
+    if need.state in ASSIGNED and mission == need.mission:
         return _without_mission(need)
-    return replace(need, offers=_accepted_taken_back(need, event.provider_id))
+    return replace(need, offers=_taken_back(need, mission))
 
 
 def _visit(need: NeedState, visit_id: str, provider_id: str) -> VisitState:
@@ -154,7 +158,7 @@ def visit_completed(need: NeedState, event: tracking.VisitCompleted) -> NeedStat
 
 
 def visit_failed(need: NeedState, event: tracking.VisitFailed) -> NeedState:
-    if event.provider_id != need.provider_id:
+    if (event.mission_id, event.provider_id) != need.mission:
         return need
     return replace(need, visit=replace(_visit(need, event.visit_id, event.provider_id), failure=event.reason))
 

@@ -55,7 +55,7 @@ def _on_need(state: CaseState, need: NeedState, event: Event, envelope: Envelope
     where = situation(need, event)
     rule = CROSSINGS.get((kind, where))
     if rule is None and where not in EXPECTED[kind]:
-        return _anomaly(state, envelope, f"not_expected_in_{where}")
+        return _anomaly(state, envelope, f"not_in_{where}" if where == need.state else where)
     to = EXPECTED[kind][where] if rule is None else rule.to
     lost = rule is not None and to is None
     after = need if lost and kind not in RECORDED_THOUGH_LOST else FACTS[kind](need, event)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts import dispatch, intake, reference, tracking
-from contracts.case_state.states import NeedState, OfferStatus, Wish
+from contracts.case_state.states import NeedState, Wish
 from contracts.case_state.tables import ASSIGNED, STARTED, Situation
 from contracts.registry import Event
 
@@ -31,19 +31,17 @@ def _risk(need: NeedState, _: intake.NeedAtRisk) -> Situation:
 
 
 def _reinstatement(need: NeedState, _: intake.NeedReinstated) -> Situation:
-    return need.state if any(state in need.reached for state in STARTED) else "not_started"
+    if not any(state in need.reached for state in STARTED):
+        return "not_started"
+    return "taken_back" if need.state == "cancelled" and not need.has_offer("accepted", need.mission) else need.state
 
 
 def _refusal(need: NeedState, _: reference.CoverageRefused) -> Situation:
     return "at_risk" if need.at_risk and need.state != "cancelled" else need.state
 
 
-def _has(need: NeedState, status: OfferStatus, provider_id: str | None) -> bool:
-    return any(offer.status == status and offer.provider_id == provider_id for offer in need.offers.values())
-
-
 def _search(need: NeedState, _: Event) -> Situation:
-    return "started_after_all" if need.state in STARTED and _has(need, "taken_back", need.provider_id) else need.state
+    return "started_after_all" if need.state in STARTED and need.has_offer("taken_back", need.mission) else need.state
 
 
 def _offer(need: NeedState, event: dispatch.MissionOffered) -> Situation:
@@ -88,17 +86,19 @@ def _answer(need: NeedState, event: OfferAnswer) -> Situation:
 def _taking_back(need: NeedState, event: dispatch.MissionCancelled) -> Situation:
     if need.state not in ASSIGNED:
         return need.state
-    if event.provider_id != need.provider_id:
-        return "second_mission" if _has(need, "accepted", event.provider_id) else "other_provider"
+    mission = (event.mission_id, event.provider_id)
+    if mission != need.mission:
+        return "second_mission" if need.has_offer("accepted", mission) else "other_mission"
     return "again" if event.again else "no_more"
 
 
 def _visit(need: NeedState, event: VisitEvent) -> Situation:
-    if need.state == "cancelled" or event.provider_id == need.provider_id:
+    mission = (event.mission_id, event.provider_id)
+    if need.state == "cancelled" or mission == need.mission:
         return need.state
-    if _has(need, "taken_back", event.provider_id):
+    if need.has_offer("taken_back", mission):
         return "taken_back"
-    return need.state if need.provider_id is None else "other_provider"
+    return need.state if need.provider_id is None else "other_mission"
 
 
 def _eta(need: NeedState, event: tracking.EtaChanged) -> Situation:

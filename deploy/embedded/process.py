@@ -19,7 +19,7 @@ class StartFailed(Exception):
 
 def own_folder(folder: Path) -> Path:
     """Its absolute path, once it exists."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder.resolve()
 
 
@@ -40,21 +40,20 @@ def free_port(wanted: int | None = None) -> int:
 def privileges(*, drop_root: bool = False, die_with_parent: signal.Signals | None = None) -> list[str]:
     """The words before a command that make it run as nobody when we are root, and end with its parent (Linux only).
 
-    As nobody it may still enter folders closed to others (a checkout in root's home), so nothing has to be opened up.
+    As nobody it may still enter folders closed to others (a checkout in root's home), so nothing has to be opened up; securebits
+    let access(2) see that too, and end with the exec: only the ambient capability is left.
     """
     drop = drop_root and os.geteuid() == 0
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         if drop:
-            raise StartFailed(
-                "PostgreSQL refuses to run as root and `setpriv` is missing: install util-linux, or run as another user."
-            )
+            raise StartFailed("PostgreSQL refuses to run as root and `setpriv` is missing: install util-linux, or run as another user.")
         return []
     words = [setpriv]
     if drop:
         nobody = pwd.getpwnam("nobody")
         words += [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-        words += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        words += ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     if die_with_parent is not None and sys.platform == "linux":
         words += [f"--pdeathsig={die_with_parent.name.removeprefix('SIG')}"]
     return [*words, "--"] if len(words) > 1 else []
@@ -66,9 +65,7 @@ def spawn(command: Sequence[str], log: Path, env: Mapping[str, str] | None = Non
     The kernel's parent-death signal follows the calling thread: call from one that lives as long as the program.
     """
     with log.open("ab") as out:
-        return subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd="/", start_new_session=True
-        )
+        return subprocess.Popen(list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env, cwd="/", start_new_session=True)
 
 
 async def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
@@ -83,9 +80,7 @@ async def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> N
         await process.wait()
         raise
     if process.returncode:
-        raise StartFailed(
-            f"{' '.join(command[:12])} … ended with {process.returncode}:\n{output.decode(errors='replace')[-3000:]}"
-        )
+        raise StartFailed(f"{' '.join(command[:12])} … ended with {process.returncode}:\n{output.decode(errors='replace')[-3000:]}")
 
 
 async def end(process: subprocess.Popen[bytes], asks: signal.Signals, patience: float) -> None:

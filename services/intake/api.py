@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from contracts.cards import Contact
 from contracts.common import Actor, Code, Id, Insee, Postcode
-from contracts.intake import Channel, Urgency
+from contracts.intake import Urgency
 from services.intake import store, usecases
 from services.intake.domain import UNITS, Case, Wish
 from services.kit import cursor, places
@@ -21,6 +21,7 @@ from services.kit.idempotency import Command, CommandDependency
 
 router = APIRouter(prefix="/api/intake/v1", tags=["intake"], responses=PROBLEMS)
 
+Channel = Literal["phone", "desk", "email", "sms", "ivr", "web", "portal", "batch", "partner"]
 Writer = Annotated[Caller, allow("intake:write", "agent", "supervisor", "member", "principal")]
 Staff = Annotated[Caller, allow("intake:write", *DESK)]
 Reader = Annotated[Caller, allow("intake:read")]

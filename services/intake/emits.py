@@ -9,7 +9,7 @@ from services.intake.domain import Added, Amended, Cancelled, Case, Closed, Fact
 from services.kit import places
 
 
-def opened(case: Case, channel: contract.Channel, provisional: bool, by: Actor) -> contract.CaseOpened:
+def opened(case: Case, channel: str, provisional: bool, by: Actor) -> contract.CaseOpened:
     return contract.CaseOpened(
         case_id=case.id,
         number=case.number,

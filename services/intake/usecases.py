@@ -8,7 +8,6 @@ from stdnum.iso7064 import mod_11_10
 
 from contracts.cards import CaseCard, MemberCard, NoteCard
 from contracts.common import Actor, CardKind
-from contracts.intake import Channel
 from services.intake import domain, emits, store
 from services.intake.domain import Case, Decision, Need, Wish
 from services.kit import deadlines
@@ -30,7 +29,7 @@ async def open_case(
     member_id: str,
     contract_id: str | None,
     provisional: bool,
-    channel: Channel,
+    channel: str,
     card: dict[str, Any],
     wanted: list[Wanted],
     by: Actor,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -95,7 +96,7 @@ def create(
 
 def serve(app: FastAPI, service: str, settings: ServiceSettings) -> None:
     logs.configure(service, "web", settings.log_level)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.http_host,
         port=settings.http_port,
@@ -107,6 +108,8 @@ def serve(app: FastAPI, service: str, settings: ServiceSettings) -> None:
         server_header=False,
         date_header=False,
     )
+    given = [socket.socket(fileno=settings.http_fd)] if settings.http_fd is not None else None
+    uvicorn.Server(config).run(sockets=given)
 
 
 def _operations(service: str) -> APIRouter:

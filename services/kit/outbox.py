@@ -197,7 +197,8 @@ def envelope(service: str, row: asyncpg.Record) -> Envelope:
 
 
 def dumps(value: object) -> str:
-    return orjson.dumps(value).decode()
+    """Decimals become strings, instants ISO 8601."""
+    return orjson.dumps(value, default=str).decode()
 
 
 def loads(text: str | bytes) -> Any:

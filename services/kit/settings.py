@@ -23,7 +23,8 @@ class ServiceSettings(BaseSettings):
     jwks_file: Path
     http_host: str = "127.0.0.1"
     http_port: int = 0  # 0: any free port
-    worker_port: int = 0  # health and metrics of the worker
+    http_fd: int | None = None  # a listening socket handed over by the supervisor, instead of host and port
+    worker_port: int | None = None  # health and metrics of the worker
     instance: str = "1"  # of several equal processes
     pool_size: int = 8
     traces: bool = False

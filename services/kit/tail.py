@@ -3,9 +3,11 @@
 Then the database was restored from a backup older than its own last events, and going on would use seq numbers twice.
 """
 
+import asyncio
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
 from contracts import cards, registry
 from contracts.envelope import Envelope, Undecodable
@@ -30,21 +32,16 @@ async def check(db: Database, connection: dict[str, Any]) -> None:
             for row in await conn.fetch("select topic, partition, last_offset from kit.published")
         }
         last_row = await conn.fetchval("select greatest((select max(id) from kit.outbox), (select max(last_row) from kit.published), 0)")
-    kafka = AIOKafkaConsumer(**connection, enable_auto_commit=False)
-    await kafka.start()
+    kafka = await _connected(topics_of(db.service), connection)
     try:
-        partitions = [TopicPartition(topic, number) for topic in topics_of(db.service) for number in kafka.partitions_for_topic(topic) or ()]
-        ends = await kafka.end_offsets(partitions)
-        starts = await kafka.beginning_offsets(partitions)
+        partitions = kafka.assignment()
+        ends, starts = await kafka.end_offsets(partitions), await kafka.beginning_offsets(partitions)
         froms = {tp: max(known.get((tp.topic, tp.partition), -1) + 1, starts[tp]) for tp in partitions}
+        for tp in partitions:
+            kafka.seek(tp, min(froms[tp], ends[tp]))
         unread = {tp for tp in partitions if froms[tp] < ends[tp]}
-        if not unread:
-            return
-        kafka.assign(sorted(unread))
-        for tp in unread:
-            kafka.seek(tp, froms[tp])
         while unread:
-            for tp, records in (await kafka.getmany(timeout_ms=200, max_records=1000)).items():
+            for records in (await kafka.getmany(timeout_ms=200, max_records=1000)).values():
                 for record in records:
                     _refuse_unknown(db.service, last_row, record)
             for tp in list(unread):
@@ -52,6 +49,21 @@ async def check(db: Database, connection: dict[str, Any]) -> None:
                     unread.discard(tp)
     finally:
         await kafka.stop()
+
+
+async def _connected(topics: set[str], connection: dict[str, Any]) -> AIOKafkaConsumer:
+    """Waits half a minute for a broker that is still starting; then the connection's own error."""
+    patience = asyncio.get_running_loop().time() + 30
+    while True:
+        kafka = AIOKafkaConsumer(*topics, **connection, enable_auto_commit=False)
+        try:
+            await kafka.start()
+            return kafka
+        except KafkaError:
+            await kafka.stop()
+            if asyncio.get_running_loop().time() > patience:
+                raise
+            await asyncio.sleep(0.5)
 
 
 def _refuse_unknown(service: str, last_row: int, record: Any) -> None:

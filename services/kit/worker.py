@@ -58,7 +58,9 @@ async def _main(
     jobs: list[Awaitable[None]] = [relay.Relay(db, connection, lane, event).run() for lane, event in woken.items()]
     jobs += [consumer.run() for consumer in consumers]
     jobs += [Drainer(db, table).run(), Deadlines(db, deadlines).run(), wake.listen(db, list(woken.values())), _purge(db)]
-    jobs += [_watch(consumers), _serve(service, db, settings)]
+    jobs += [_watch(consumers)]
+    if settings.worker_port is not None:
+        jobs.append(_serve(service, db, settings, settings.worker_port))
     jobs += [task(db) for task in background]
     tasks = [asyncio.ensure_future(job) for job in jobs]
     stop = asyncio.Event()
@@ -91,7 +93,7 @@ async def _purge(db: Database) -> None:
         await asyncio.sleep(3600)
 
 
-async def _serve(service: str, db: Database, settings: ServiceSettings) -> None:
+async def _serve(service: str, db: Database, settings: ServiceSettings, port: int) -> None:
     """/health/live, /health/ready, /metrics."""
 
     async def live(_: Request) -> Response:
@@ -106,5 +108,5 @@ async def _serve(service: str, db: Database, settings: ServiceSettings) -> None:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     app = Starlette(routes=[Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)])
-    server = uvicorn.Server(uvicorn.Config(app, settings.http_host, settings.worker_port, log_level="warning", access_log=False, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, settings.http_host, port, log_level="warning", access_log=False, lifespan="off"))
     await server._serve()  # noqa: SLF001 - serve() would take the signals, which are this process's own

@@ -105,9 +105,12 @@ async def child(module: str, role: str, place: Scratch) -> AsyncIterator[str]:
                 raise RuntimeError(f"{module} {role} did not start: {errors.read()[-2000:].decode()}")
             yield said.removeprefix("ready").strip()
         finally:
-            with suppress(ProcessLookupError):
+            if process.returncode is None:
                 process.terminate()
-            await process.wait()
+                await process.wait()
+            else:
+                errors.seek(0)
+                print(f"{module} {role} had ended by itself: {errors.read()[-2000:].decode()}", file=sys.stderr)
 
 
 def scratch_given() -> Scratch:

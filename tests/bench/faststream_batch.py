@@ -90,9 +90,7 @@ async def consumer(place: Scratch) -> None:
     await run(engine, broker)
 
 
-BATCHED = Version(
-    "faststream_batch", "tests.bench.faststream_batch", partial(create, tables=metadata), backlog, keeps_order=False
-)
+BATCHED = Version("faststream_batch", "tests.bench.faststream_batch", partial(create, tables=metadata), backlog, keeps_order=False)
 
 
 async def drain(engines: Engines, n: int = 20_000) -> float:

@@ -50,8 +50,7 @@ async def writer(place: Scratch) -> AsyncIterator[Write]:
     async def write(event: Event) -> float:
         async with sessions() as session, session.begin():
             await broker.publish(event.content, queue=QUEUE, session=session)
-            committing = time.time()
-        return committing
+            return time.time()
 
     yield write
     await engine.dispose()

@@ -106,7 +106,7 @@ OF_KIND: dict[type[Event], dict[str, Any]] = {
 DONE = [Line(article="labour", unit="hour", quantity=Decimal("2.25"))]
 
 
-def made(kind: type[E], **fields: Any) -> E:
+def made(kind: type[E], /, **fields: Any) -> E:
     """An event of `kind`: `fields`, and for the rest the defaults above."""
     defaults = FIELDS | OF_KIND.get(kind, {})
     return kind(

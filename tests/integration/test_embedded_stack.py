@@ -201,15 +201,7 @@ async def test_kill_9_of_both_engines_loses_nothing_and_they_return_at_the_same_
 
 async def test_a_second_stack_runs_beside_the_first_and_dies_with_its_parent(stack: Stack, tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)  # too long for a unix socket's path
-    program = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        NEIGHBOUR,
-        str(deep),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", NEIGHBOUR, str(deep), cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert program.stdout is not None
     try:
         told = json.loads(await asyncio.wait_for(program.stdout.readline(), 60))

@@ -1,0 +1,106 @@
+"""One example per row of the table of crossings: what happened before, and the two stories that then meet in any order."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from contracts import dispatch, intake, reference, tracking
+from contracts.case_state.tables import Situation
+from contracts.registry import Event
+from tests.contracts.case_events import BORIS, BREST, NEXT_WEEK, OFFER_TO_BORIS, made, uid
+
+Story = list[Event]
+
+
+class Meeting(NamedTuple):
+    before: Story
+    one: Story
+    other: Story
+
+    def orders(self) -> Iterator[Story]:
+        """Every log that keeps the order within each story."""
+        yield from ([*self.before, *rest] for rest in _merged(self.one, self.other))
+
+
+def _merged(one: Story, other: Story) -> Iterator[Story]:
+    if not one or not other:
+        yield [*one, *other]
+        return
+    yield from ([one[0], *rest] for rest in _merged(one[1:], other))
+    yield from ([other[0], *rest] for rest in _merged(one, other[1:]))
+
+
+OPEN: Story = [made(intake.CaseOpened), made(intake.NeedAdded)]
+COVERED: Story = [*OPEN, made(reference.CoverageGranted)]
+OFFERED: Story = [*COVERED, made(dispatch.MissionOffered)]
+ACCEPTED: Story = [*OFFERED, made(dispatch.MissionAccepted)]
+SCHEDULED: Story = [*ACCEPTED, made(tracking.VisitScheduled)]
+STARTED: Story = [*SCHEDULED, made(tracking.VisitStarted)]
+AMENDED: Story = [*SCHEDULED, made(intake.NeedAmended, wanted=NEXT_WEEK)]
+
+CANCEL: Story = [made(intake.NeedCancelled)]
+AMEND: Story = [made(intake.NeedAmended, wanted=NEXT_WEEK, place=BREST)]
+AT_RISK: Story = [made(intake.NeedAtRisk)]
+START: Story = [made(tracking.VisitStarted)]
+FAIL: Story = [made(tracking.VisitFailed)]
+PERFORM: Story = [made(tracking.PrestationCompleted)]
+WORK: Story = [*START, made(tracking.VisitCompleted), *PERFORM]
+TAKE_BACK: Story = [made(dispatch.MissionCancelled, again=True)]
+GIVE_UP: Story = [made(dispatch.MissionCancelled, again=False)]
+_TO_BORIS = {"mission_id": uid(31), "offer_id": OFFER_TO_BORIS, "provider_id": BORIS}
+OFFER_BORIS: Story = [made(dispatch.MissionOffered, **_TO_BORIS)]
+BORIS_ACCEPTS: Story = [made(dispatch.MissionAccepted, **_TO_BORIS)]
+
+
+def _of(kind: type[Event]) -> Story:
+    return [made(kind)]
+
+
+MEETINGS: dict[tuple[type[Event], Situation], Meeting] = {
+    (intake.NeedCancelled, "in_progress"): Meeting(SCHEDULED, CANCEL, START),
+    (tracking.VisitStarted, "cancelled"): Meeting(SCHEDULED, CANCEL, START),
+    (intake.NeedCancelled, "performed"): Meeting(SCHEDULED, CANCEL, WORK),
+    (tracking.PrestationCompleted, "cancelled"): Meeting(SCHEDULED, CANCEL, PERFORM),
+    (intake.NeedReinstated, "cancelled"): Meeting(STARTED, [*CANCEL, *_of(intake.NeedReinstated)], FAIL),
+    (intake.NeedReinstated, "taken_back"): Meeting(STARTED, [*CANCEL, *_of(intake.NeedReinstated)], [*FAIL, *GIVE_UP]),
+    (dispatch.MissionCancelled, "in_progress"): Meeting(SCHEDULED, TAKE_BACK, START),
+    (tracking.VisitStarted, "taken_back"): Meeting(SCHEDULED, TAKE_BACK, START),
+    (dispatch.MissionCancelled, "performed"): Meeting(SCHEDULED, TAKE_BACK, WORK),
+    (tracking.PrestationCompleted, "taken_back"): Meeting(SCHEDULED, TAKE_BACK, PERFORM),
+    (dispatch.MissionOffered, "started_after_all"): Meeting(SCHEDULED, [*TAKE_BACK, *OFFER_BORIS], START),
+    (dispatch.MissionAccepted, "started_after_all"): Meeting(SCHEDULED, [*TAKE_BACK, *OFFER_BORIS, *BORIS_ACCEPTS], START),
+    (dispatch.MissionUnfilled, "started_after_all"): Meeting(SCHEDULED, [*TAKE_BACK, *_of(dispatch.MissionUnfilled)], START),
+    (intake.NeedCancelled, "refused"): Meeting(OPEN, CANCEL, _of(reference.CoverageRefused)),
+    (reference.CoverageRefused, "cancelled"): Meeting(OPEN, CANCEL, _of(reference.CoverageRefused)),
+    (reference.CoverageGranted, "cancelled"): Meeting(OPEN, CANCEL, _of(reference.CoverageGranted)),
+    (reference.ApprovalRequested, "cancelled"): Meeting(OPEN, CANCEL, _of(reference.ApprovalRequested)),
+    (reference.ApprovalGranted, "cancelled"): Meeting(
+        [*OPEN, *_of(reference.ApprovalRequested)], CANCEL, _of(reference.ApprovalGranted)
+    ),
+    (reference.ApprovalRefused, "cancelled"): Meeting(
+        [*OPEN, *_of(reference.ApprovalRequested)], CANCEL, _of(reference.ApprovalRefused)
+    ),
+    (dispatch.MissionOffered, "cancelled"): Meeting(COVERED, CANCEL, _of(dispatch.MissionOffered)),
+    (dispatch.MissionAccepted, "cancelled"): Meeting(OFFERED, CANCEL, _of(dispatch.MissionAccepted)),
+    (dispatch.MissionDeclined, "cancelled"): Meeting(OFFERED, CANCEL, _of(dispatch.MissionDeclined)),
+    (dispatch.OfferExpired, "cancelled"): Meeting(OFFERED, CANCEL, _of(dispatch.OfferExpired)),
+    (dispatch.MissionUnfilled, "cancelled"): Meeting(COVERED, CANCEL, _of(dispatch.MissionUnfilled)),
+    (dispatch.MissionAmended, "cancelled"): Meeting(AMENDED, CANCEL, _of(dispatch.MissionAmended)),
+    (dispatch.MissionReconfirmed, "cancelled"): Meeting(AMENDED, CANCEL, _of(dispatch.MissionReconfirmed)),
+    (tracking.VisitScheduled, "cancelled"): Meeting(ACCEPTED, CANCEL, _of(tracking.VisitScheduled)),
+    (tracking.VisitScheduled, "taken_back"): Meeting(ACCEPTED, TAKE_BACK, _of(tracking.VisitScheduled)),
+    (dispatch.OfferExpired, "offer_accepted"): Meeting(OFFERED, _of(dispatch.OfferExpired), _of(dispatch.MissionAccepted)),
+    (dispatch.MissionAccepted, "offer_expired"): Meeting(OFFERED, _of(dispatch.OfferExpired), _of(dispatch.MissionAccepted)),
+    (dispatch.OfferWithdrawn, "offer_accepted"): Meeting(OFFERED, _of(dispatch.OfferWithdrawn), _of(dispatch.MissionAccepted)),
+    (dispatch.MissionAccepted, "offer_withdrawn"): Meeting(OFFERED, _of(dispatch.OfferWithdrawn), _of(dispatch.MissionAccepted)),
+    (intake.NeedAmended, "in_progress"): Meeting(SCHEDULED, AMEND, START),
+    (tracking.VisitStarted, "amendment_pending"): Meeting(SCHEDULED, AMEND, START),
+    (intake.NeedAmended, "performed"): Meeting(SCHEDULED, AMEND, PERFORM),
+    (tracking.PrestationCompleted, "amendment_pending"): Meeting(SCHEDULED, AMEND, PERFORM),
+    (dispatch.MissionAmended, "in_progress"): Meeting(AMENDED, _of(dispatch.MissionAmended), START),
+    (dispatch.MissionAmended, "performed"): Meeting(AMENDED, _of(dispatch.MissionAmended), WORK),
+    (dispatch.MissionReconfirmed, "in_progress"): Meeting(AMENDED, _of(dispatch.MissionReconfirmed), START),
+    (dispatch.MissionReconfirmed, "performed"): Meeting(AMENDED, _of(dispatch.MissionReconfirmed), WORK),
+    (intake.NeedAtRisk, "granted"): Meeting(OPEN, AT_RISK, _of(reference.CoverageGranted)),
+    (intake.NeedAtRisk, "refused"): Meeting(OPEN, AT_RISK, _of(reference.CoverageRefused)),
+    (intake.CaseClosed, "revived"): Meeting(SCHEDULED, [*CANCEL, *_of(intake.CaseClosed)], START),
+}

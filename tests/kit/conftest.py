@@ -1,0 +1,34 @@
+"""Labs for the suite: on the engines of the whole run, or on engines of this suite alone, which its tests may stop."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.stack import Stack
+from tests.kit.harness import Lab, Workshop
+
+
+@pytest.fixture(scope="session")
+async def workshop(stack: Stack) -> AsyncIterator[Workshop]:
+    async with Workshop.on(stack) as workshop:
+        yield workshop
+
+
+@pytest.fixture
+async def lab(workshop: Workshop) -> AsyncIterator[Lab]:
+    async with workshop.lab() as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+async def own_workshop() -> AsyncIterator[Workshop]:
+    stack = await Stack.up(services=("intake", "tracking"), partitions=3)
+    async with Workshop.on(stack) as workshop:
+        yield workshop
+    await stack.down()
+
+
+@pytest.fixture
+async def own_lab(own_workshop: Workshop) -> AsyncIterator[Lab]:
+    async with own_workshop.lab() as lab:
+        yield lab

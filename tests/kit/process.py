@@ -1,0 +1,38 @@
+"""A worker of a test in a process of its own, to be stopped and killed: `python -m tests.kit.process <role> <service>`."""
+
+import asyncio
+import sys
+
+from contracts.common import TaskOpened
+from services.kit import failpoints
+from services.kit.consumer import Consumer
+from services.kit.db import Database, Transaction
+from services.kit.deadlines import Deadlines
+from services.kit.kafka import connection
+from services.kit.outbox import Lane
+from services.kit.relay import Relay
+from services.kit.settings import ServiceSettings
+from services.kit.subscriptions import Subscription, Table
+from tests.kit.harness import TYPE, keep
+
+ONE_BY_ONE = Table([Subscription("cases", TYPE, TaskOpened, keep)])  # many calls in one batch, so that there is a middle
+
+
+async def fire(tx: Transaction, key: str) -> None:
+    await tx.conn.execute("insert into effect (source, key, seq, worker) values ('deadline', $1, 1, 'killed')", key)
+    failpoints.hit("deadline.before_commit")
+
+
+async def main(role: str, service: str) -> None:
+    settings = ServiceSettings.read()
+    db = await Database.connect(service, settings.database_url.get_secret_value(), size=4)
+    match role:
+        case "relay":
+            await Relay(db, connection(settings), Lane.LIVE, asyncio.Event()).run()
+        case "consume":
+            await Consumer(db, connection(settings), "cases", ONE_BY_ONE).run()
+        case "deadlines":
+            await Deadlines(db, {"reminder": fire}).run()
+
+
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""Delivery is at least once; effects are once."""
+
+from services.kit import metrics
+from services.kit.clock import new_id
+from tests.conftest import eventually
+from tests.kit.harness import Lab, running
+
+
+async def test_a_record_delivered_twice_has_one_effect(lab: Lab) -> None:
+    keys = [new_id() for _ in range(20)]
+    for _ in range(3):
+        await lab.sender.emit(*keys)
+    async with running(lab.sender.relay().run(), lab.reader.consumer().run()):
+        await eventually(lambda: lab.once(*keys, upto=3))
+        async with lab.sender.db.transaction() as tx:
+            await tx.conn.execute("update kit.outbox set published_at = null")
+        dropped = metrics.duplicates.labels(lab.reader.name, "cases")._value
+        await eventually(lambda: dropped.get() >= 60)
+    assert len(await lab.log()) == 120
+    assert await lab.once(*keys, upto=3)
+    assert await lab.count() == 60
+    assert await lab.reader.stuck() == []
+
+
+async def test_duplicates_within_one_batch_have_one_effect(lab: Lab) -> None:
+    key = new_id()
+    await lab.sender.emit(*[key] * 5)
+    for _ in range(3):
+        async with running(lab.sender.relay().run()):
+            await eventually(lab.sender.published)
+        async with lab.sender.db.transaction() as tx:
+            await tx.conn.execute("update kit.outbox set published_at = null")
+    async with running(lab.reader.consumer().run()):
+        dropped = metrics.duplicates.labels(lab.reader.name, "cases")._value
+        await eventually(lambda: dropped.get() == 10)
+    assert await lab.effects(key) == [1, 2, 3, 4, 5]
