@@ -7,7 +7,7 @@ from typing import Any
 from contracts import billing, dispatch, intake, reference, tracking
 from contracts.case_state.situations import asked
 from contracts.case_state.states import Approval, CoverageState, Mission, NeedState, OfferState, OfferStatus, VisitState, Wish
-from contracts.case_state.tables import ASSIGNED, STARTED
+from contracts.case_state.tables import ASSIGNED
 from contracts.registry import Event
 
 
@@ -87,19 +87,24 @@ def _without_mission(need: NeedState) -> NeedState:
     return _wishing(need, need.pending_amendment or need.wish, offers=offers, provider_id=None, appointment=None, visit=None)
 
 
+def _without_failed(need: NeedState) -> NeedState:
+    """Dispatch turns to another provider after a failed visit."""
+    return _without_mission(need) if need.state == "failed" else need
+
+
 def mission_offered(need: NeedState, event: dispatch.MissionOffered) -> NeedState:
+    free = _without_failed(need)
     offer = OfferState(event.offer_id, event.mission_id, event.provider_id, event.attempt, event.expires_at)
-    if need.state in STARTED or need.state == "cancelled":
-        return replace(need, offers={**need.offers, event.offer_id: offer})
-    free = _without_mission(need) if need.state == "failed" else need
-    return replace(free, mission_id=event.mission_id, offers={**free.offers, event.offer_id: offer})
+    mission_id = event.mission_id if free.provider_id is None else free.mission_id
+    return replace(free, mission_id=mission_id, offers={**free.offers, event.offer_id: offer})
 
 
 def mission_accepted(need: NeedState, event: dispatch.MissionAccepted) -> NeedState:
     offers = {**need.offers, event.offer_id: replace(need.offers[event.offer_id], status="accepted", reason=None)}
-    if need.state in STARTED:
-        return replace(need, offers=offers)
-    return replace(need, offers=offers, mission_id=event.mission_id, provider_id=event.provider_id, appointment=event.appointment, visit=None)
+    free = replace(_without_failed(need), offers=offers)
+    if free.provider_id is not None:
+        return free
+    return replace(free, mission_id=event.mission_id, provider_id=event.provider_id, appointment=event.appointment, visit=None)
 
 
 def mission_declined(need: NeedState, event: dispatch.MissionDeclined) -> NeedState:
@@ -112,6 +117,10 @@ def offer_expired(need: NeedState, event: dispatch.OfferExpired) -> NeedState:
 
 def offer_withdrawn(need: NeedState, event: dispatch.OfferWithdrawn) -> NeedState:
     return _offer_ends(need, event.offer_id, "withdrawn", event.reason)
+
+
+def mission_unfilled(need: NeedState, _: dispatch.MissionUnfilled) -> NeedState:
+    return _without_failed(need)
 
 
 def mission_reconfirmed(need: NeedState, event: dispatch.MissionReconfirmed) -> NeedState:
@@ -132,7 +141,7 @@ def _visit(need: NeedState, visit_id: str, provider_id: str) -> VisitState:
 
 def visit_scheduled(need: NeedState, event: tracking.VisitScheduled) -> NeedState:
     visit = replace(_visit(need, event.visit_id, event.provider_id), worker_id=event.worker_id)
-    return replace(need, visit=visit, appointment=event.appointment)
+    return replace(need, visit=visit, appointment=event.appointment, mission_id=event.mission_id, provider_id=event.provider_id)
 
 
 def eta_changed(need: NeedState, event: tracking.EtaChanged) -> NeedState:
@@ -220,7 +229,7 @@ FACTS: dict[type[Event], Callable[[NeedState, Any], NeedState]] = {
     dispatch.MissionDeclined: mission_declined,
     dispatch.OfferExpired: offer_expired,
     dispatch.OfferWithdrawn: offer_withdrawn,
-    dispatch.MissionUnfilled: nothing,
+    dispatch.MissionUnfilled: mission_unfilled,
     dispatch.MissionAmended: nothing,
     dispatch.MissionReconfirmed: mission_reconfirmed,
     dispatch.MissionCancelled: mission_cancelled,

@@ -9,7 +9,16 @@ from contracts.case_state.tables import ASSIGNED, STARTED, Situation
 from contracts.registry import Event
 
 OfferAnswer = dispatch.MissionDeclined | dispatch.OfferExpired | dispatch.OfferWithdrawn
-VisitEvent = tracking.VisitScheduled | tracking.VisitStarted | tracking.VisitCompleted | tracking.VisitFailed | tracking.PrestationCompleted
+MissionEvent = (
+    dispatch.MissionAmended
+    | dispatch.MissionReconfirmed
+    | dispatch.MissionCancelled
+    | tracking.VisitScheduled
+    | tracking.VisitStarted
+    | tracking.VisitCompleted
+    | tracking.VisitFailed
+    | tracking.PrestationCompleted
+)
 
 
 def situation(need: NeedState, event: Event) -> Situation:
@@ -41,7 +50,10 @@ def _refusal(need: NeedState, _: reference.CoverageRefused) -> Situation:
 
 
 def _search(need: NeedState, _: Event) -> Situation:
-    return "started_after_all" if need.state in STARTED and need.has_offer("taken_back", need.mission) else need.state
+    """Dispatch may go on looking for a while, not knowing that the visit it took back has started."""
+    if need.state not in (*ASSIGNED, *STARTED) or not need.has_offer("taken_back", need.mission):
+        return need.state
+    return "taken_back" if need.state == "failed" else "started_after_all"
 
 
 def _offer(need: NeedState, event: dispatch.MissionOffered) -> Situation:
@@ -54,9 +66,9 @@ def _acceptance(need: NeedState, event: dispatch.MissionAccepted) -> Situation:
         return "offer_unknown"
     if need.state == "cancelled":
         return need.state
-    if need.state in ASSIGNED:
+    if need.state in (*ASSIGNED, *STARTED) and need.has_offer("accepted", need.mission):
         return "second_acceptance"
-    if need.state in STARTED:
+    if need.state in (*ASSIGNED, *STARTED) and need.state != "failed":
         return _search(need, event)
     match offer.status:
         case "live":
@@ -83,22 +95,22 @@ def _answer(need: NeedState, event: OfferAnswer) -> Situation:
     return "offer_last" if need.state == "offered" and live == 1 else need.state
 
 
-def _taking_back(need: NeedState, event: dispatch.MissionCancelled) -> Situation:
-    if need.state not in ASSIGNED:
-        return need.state
-    mission = (event.mission_id, event.provider_id)
-    if mission != need.mission:
-        return "second_mission" if need.has_offer("accepted", mission) else "other_mission"
-    return "again" if event.again else "no_more"
-
-
-def _visit(need: NeedState, event: VisitEvent) -> Situation:
+def _mission(need: NeedState, event: MissionEvent) -> Situation:
     mission = (event.mission_id, event.provider_id)
     if need.state == "cancelled" or mission == need.mission:
         return need.state
     if need.has_offer("taken_back", mission):
         return "taken_back"
+    if need.has_offer("accepted", mission):
+        return "second_mission"
     return need.state if need.provider_id is None else "other_mission"
+
+
+def _taking_back(need: NeedState, event: dispatch.MissionCancelled) -> Situation:
+    where = _mission(need, event)
+    if where not in ASSIGNED:
+        return where
+    return "again" if event.again else "no_more"
 
 
 def _eta(need: NeedState, event: tracking.EtaChanged) -> Situation:
@@ -119,10 +131,12 @@ _FINER: dict[type[Event], Callable[[NeedState, Any], Situation]] = {
     dispatch.MissionDeclined: _answer,
     dispatch.OfferExpired: _answer,
     dispatch.OfferWithdrawn: _answer,
-    tracking.VisitScheduled: _visit,
-    tracking.VisitStarted: _visit,
-    tracking.VisitCompleted: _visit,
-    tracking.VisitFailed: _visit,
-    tracking.PrestationCompleted: _visit,
+    dispatch.MissionAmended: _mission,
+    dispatch.MissionReconfirmed: _mission,
+    tracking.VisitScheduled: _mission,
+    tracking.VisitStarted: _mission,
+    tracking.VisitCompleted: _mission,
+    tracking.VisitFailed: _mission,
+    tracking.PrestationCompleted: _mission,
     tracking.EtaChanged: _eta,
 }

@@ -29,7 +29,7 @@ Situation = Literal[
     "no_more",  # an accepted mission is taken back for good
     "second_mission",  # what is taken back had been accepted while the visit of another mission was starting
     "taken_back",  # the event is about a mission that was taken back
-    "started_after_all",  # the visit of a mission that was taken back has started
+    "started_after_all",  # the need is held by a mission that was taken back, its visit having started all the same
     "other_mission",
     "revived",  # every open need of the case was final when intake last spoke of it
 ]
@@ -70,20 +70,20 @@ EXPECTED: dict[type[Event], dict[Situation, State | None]] = {
     reference.ApprovalRequested: _stays("open", "refused", *DECIDED),
     reference.ApprovalGranted: _stays("open", "refused", *DECIDED),
     reference.ApprovalRefused: _stays("open", "refused", *DECIDED),
-    dispatch.MissionOffered: _goes("offered", *LOOKING, "failed"),
-    dispatch.MissionAccepted: _goes("accepted", *LOOKING),
+    dispatch.MissionOffered: _goes("offered", *LOOKING, "failed", "taken_back"),
+    dispatch.MissionAccepted: _goes("accepted", *LOOKING, "failed"),
     dispatch.MissionDeclined: _goes("covered", "offer_last") | _stays(*DECIDED),
     dispatch.OfferExpired: _goes("covered", "offer_last") | _stays(*DECIDED),
     dispatch.OfferWithdrawn: _goes("covered", "offer_last") | _stays(*DECIDED, "cancelled"),
-    dispatch.MissionUnfilled: _goes("unfilled", "covered", "unfilled"),
+    dispatch.MissionUnfilled: _goes("unfilled", "covered", "unfilled", "taken_back"),
     dispatch.MissionAmended: _stays(*ASSIGNED),
     dispatch.MissionReconfirmed: _stays(*ASSIGNED),
-    dispatch.MissionCancelled: _goes("covered", "again") | _goes("unfilled", "no_more") | _stays("cancelled", "second_mission"),
-    tracking.VisitScheduled: _goes("scheduled", *ASSIGNED),
+    dispatch.MissionCancelled: _goes("covered", "again") | _goes("unfilled", "no_more") | _stays("cancelled", "second_mission", "taken_back"),
+    tracking.VisitScheduled: _goes("scheduled", *ASSIGNED, "second_mission"),
     tracking.EtaChanged: _stays("scheduled", "in_progress", "cancelled", "taken_back"),
     tracking.VisitStarted: _goes("in_progress", "accepted", "scheduled"),
     tracking.VisitCompleted: _stays("in_progress"),
-    tracking.VisitFailed: _goes("failed", "accepted", "scheduled", "in_progress") | _stays("cancelled", "taken_back"),
+    tracking.VisitFailed: _goes("failed", "accepted", "scheduled", "in_progress") | _stays("cancelled", "taken_back", "second_mission"),
     tracking.PrestationCompleted: _goes("performed", "accepted", "scheduled", "in_progress"),
     tracking.PrestationCorrected: _stays("performed"),
     tracking.SatisfactionGiven: _stays("performed"),
@@ -133,6 +133,8 @@ CROSSINGS: dict[tuple[type[Event], Situation], Rule] = {
     (dispatch.MissionAccepted, "cancelled"): Rule("cancel_accept", "cancellation"),
     (dispatch.MissionAmended, "cancelled"): _CANCEL_AMEND,
     (dispatch.MissionReconfirmed, "cancelled"): _CANCEL_AMEND,
+    (dispatch.MissionAmended, "taken_back"): _CANCEL_AMEND,
+    (dispatch.MissionReconfirmed, "taken_back"): _CANCEL_AMEND,
     (tracking.VisitScheduled, "cancelled"): _CANCEL_SCHEDULE,
     (tracking.VisitScheduled, "taken_back"): _CANCEL_SCHEDULE,
     (dispatch.OfferExpired, "offer_accepted"): _EXPIRE_ACCEPT,
@@ -145,6 +147,8 @@ CROSSINGS: dict[tuple[type[Event], Situation], Rule] = {
     (dispatch.MissionAmended, "performed"): _AMEND_START,
     (dispatch.MissionReconfirmed, "in_progress"): _AMEND_START,
     (dispatch.MissionReconfirmed, "performed"): _AMEND_START,
+    (dispatch.MissionAmended, "second_mission"): _AMEND_START,
+    (dispatch.MissionReconfirmed, "second_mission"): _AMEND_START,
     (tracking.VisitStarted, "amendment_pending"): _AMEND_START._replace(to="in_progress"),
     (tracking.PrestationCompleted, "amendment_pending"): _AMEND_START._replace(to="performed"),
     (intake.NeedAtRisk, "granted"): Rule("risk_decide", "decision"),

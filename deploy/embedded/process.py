@@ -40,8 +40,8 @@ def free_port(wanted: int | None = None) -> int:
 def privileges(*, drop_root: bool = False, die_with_parent: signal.Signals | None = None) -> list[str]:
     """The words before a command that make it run as nobody when we are root, and end with its parent (Linux only).
 
-    As nobody it may still enter folders closed to others (a checkout in root's home), so nothing has to be opened up; securebits
-    let access(2) see that too, and end with the exec: only the ambient capability is left.
+    As nobody it keeps one capability, to pass file permissions: a checkout or a data folder in root's closed home works without
+    opening that home to others. The securebit is for access(2), by which initdb looks for postgres and which else forgets capabilities.
     """
     drop = drop_root and os.geteuid() == 0
     setpriv = shutil.which("setpriv")

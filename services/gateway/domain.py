@@ -159,8 +159,8 @@ def _check(sees: Sees) -> None:
 
 def scopes_of(roles: Collection[str]) -> tuple[str, ...]:
     """All that these roles may hold, sorted."""
-    known = [SERVICES[role] for role in roles if role in SERVICES]
-    return tuple(sorted({f"{service}:read" for reads, _ in known for service in reads} | {f"{service}:write" for _, writes in known for service in writes}))
+    read = {f"{service}:read" for role in roles for service in SERVICES[role][0]}
+    return tuple(sorted(read | {f"{service}:write" for role in roles for service in SERVICES[role][1]}))
 
 
 def grant(client: Client, asked: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Browser sessions at the door: the cookie, where a form may come from, and the token that is attached to what goes on to a service."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

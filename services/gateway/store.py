@@ -66,7 +66,8 @@ async def save_activity(tx: Transaction, user: User) -> None:
 async def user_by_login(tx: Transaction, login: str) -> tuple[User, str] | None:
     """The account and its password hash."""
     row = await tx.conn.fetchrow(
-        "select id, login, name, language, active, version, roles, principal_ids, provider_id, member_id, password_hash from account where login = $1",
+        "select password_hash, id, login, name, language, active, version, roles, principal_ids, provider_id, member_id"
+        " from account where login = $1",
         login,
     )
     if row is None:
@@ -101,7 +102,7 @@ async def client_by_id(tx: Transaction, client_id: str) -> tuple[Client, str] | 
 async def failures(tx: Transaction, login_sha256: bytes, address: str) -> Failures:
     """Attempts at one login queue here, so that many at once cannot all be the tenth."""
     await tx.conn.execute("select pg_advisory_xact_lock(('x' || encode(substr($1, 1, 8), 'hex'))::bit(64)::bigint)", login_sha256)
-    row = await tx.conn.fetchrow(_FAILURES, login_sha256, address, tx.now - WINDOW)
+    [row] = await tx.conn.fetch(_FAILURES, login_sha256, address, tx.now - WINDOW)
     return Failures(row["of_login"], row["from_address"])
 
 

@@ -1,4 +1,4 @@
-"""Signed tokens: what a caller may do, for 15 minutes. Keys are files; a new key signs at once, the one before verifies as long as its tokens live."""
+"""Signed tokens: what a caller may do, for 15 minutes. Keys are files: a new one signs at once, the one before goes on verifying."""
 
 import base64
 import json
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from services.gateway import domain

@@ -5,6 +5,8 @@ Measured against httpx on the same trivial upstream: README.md has the figures.
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import httptools
@@ -15,7 +17,7 @@ CONNECT_S = 2
 IDLE_S = 4  # uvicorn closes what was idle for 5 s: never write into a connection that is being closed
 IDLE_KEPT = 64
 HIGH_WATER = 256 * 1024
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+WRITE_S = 10
 
 
 class Unreachable(Exception):
@@ -39,24 +41,28 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: Headers = []
         self.complete = False
+        self.spoiled = False  # not to be used again
         self._head_only = head_only
         self._until_eof = True
-        self._reusable = False
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
         self._parser = httptools.HttpResponseParser(self)
 
     @property
     def reusable(self) -> bool:
-        return self.complete and self._reusable and not self.lost
+        return self.complete and not self.spoiled and not self.lost
 
     async def write(self, data: bytes) -> None:
-        """Raises `Unreachable` when the service is gone."""
+        """Waits while the service reads slower than we write. Raises `Unreachable` when it is gone or reads nothing."""
         if self.lost:
             raise Unreachable
         self._transport.write(data)
         if not self._writable.is_set():
-            await self._writable.wait()
+            try:
+                async with asyncio.timeout(WRITE_S):
+                    await self._writable.wait()
+            except TimeoutError:
+                raise Unreachable from None
 
     async def head(self, seconds: float) -> None:
         """Until status and headers are there. Raises `Unreachable`."""
@@ -83,9 +89,13 @@ class Connection(asyncio.Protocol):
         self._buffered = 0
         return body
 
+    def end(self) -> None:
+        """As if the body were at its end, which it need not be."""
+        self.complete = self.spoiled = True
+        self._wake()
+
     def close(self) -> None:
-        if not self.lost:
-            self._transport.abort()
+        self._transport.abort()
 
     async def _news(self) -> None:
         if self.lost:
@@ -100,10 +110,12 @@ class Connection(asyncio.Protocol):
     # asyncio calls these
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is an asyncio.Transport in all but its bases
 
     def data_received(self, data: bytes) -> None:
+        if self.complete:  # nobody asked
+            self.close()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -138,7 +150,7 @@ class Connection(asyncio.Protocol):
             self.headers = []
             return
         self.status = status
-        self._reusable = self._parser.should_keep_alive()
+        self.spoiled = not self._parser.should_keep_alive()
         if self._head_only or status in (204, 304):
             self.complete = True
 
@@ -154,38 +166,31 @@ class Connection(asyncio.Protocol):
 
 
 class Upstream:
-    """The connections to one service that wait for use. Their number in use has no limit: streams hold theirs for long."""
+    """The connections to one service. Those in use have no limit: streams hold theirs for long, and the service limits itself."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname, parts.port
+        self._host, self._port = parts.hostname or "", parts.port or 80
         self._idle: list[Connection] = []
 
-    async def send(self, method: str, request: bytes, fresh: bool = False) -> Connection:
-        """Sends a request, or the head of one whose body follows by `write`, on a waiting or a new connection. Raises `Unreachable`."""
-        connection = None if fresh else self._waiting()
-        if connection is None:
-            connection = await self._connect()
-        connection.begin(head_only=method == "HEAD")
-        await connection.write(request)
-        return connection
-
-    def give_back(self, connection: Connection) -> None:
-        if connection.reusable and len(self._idle) < IDLE_KEPT:
-            connection.idle_since = asyncio.get_running_loop().time()
-            self._idle.append(connection)
-        else:
-            connection.close()
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """One that waits, or a new one; kept afterwards if its exchange was completed. Raises `Unreachable`."""
+        connection = self._waiting() or await self._connect()
+        try:
+            yield connection
+        finally:
+            if connection.reusable and len(self._idle) < IDLE_KEPT:
+                connection.idle_since = asyncio.get_running_loop().time()
+                self._idle.append(connection)
+            else:
+                connection.close()
 
     def _waiting(self) -> Connection | None:
-        now = asyncio.get_running_loop().time()
+        oldest = asyncio.get_running_loop().time() - IDLE_S
         while self._idle:
             connection = self._idle.pop()
-            if not connection.lost and now - connection.idle_since < IDLE_S:
+            if not connection.lost and connection.idle_since > oldest:
                 return connection
             connection.close()
         return None

@@ -5,12 +5,12 @@ database's clock, read once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import asyncpg
 
@@ -24,6 +24,7 @@ type_codecs = ("json", "jsonb")
 request_cause: ContextVar[Cause] = ContextVar("request_cause")
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Transaction:
     outbox: Outbox
     cause: Cause
     positions: list[Position] = field(default_factory=list)
+    _last: dict[Callable[["Transaction", list[Any]], Awaitable[None]], list[Any]] = field(default_factory=dict)
 
     def emit(self, *events: Event, cause: Cause | None = None, lane: Lane = Lane.LIVE) -> None:
         """Told to the others when, and only if, this transaction commits. Save and lock the aggregate first."""
@@ -57,8 +59,15 @@ class Transaction:
     def tombstone(self, kind: CardKind, card_id: str, version: int) -> None:
         self.outbox.add_tombstone(kind, card_id, version, self.cause)
 
+    def at_end(self, write: Callable[["Transaction", list[T]], Awaitable[None]], item: T) -> None:
+        """`write` gets all items handed to it at once, when the transaction ends: rows that many want are locked late, and in one order."""
+        self._last.setdefault(write, []).append(item)
+
     async def flush(self) -> list[Position]:
         """Writes what was emitted so far; called by the commit, or before it where the answer needs the seq numbers."""
+        while self._last:
+            write, items = self._last.popitem()
+            await write(self, items)
         self.positions += await self.outbox.write(self.conn, self.now)
         return self.positions
 

@@ -26,6 +26,13 @@ async def put(conn: Any, kind: str, key: str, due_at: datetime) -> None:
     )
 
 
+async def put_new(conn: Any, kind: str, due: Mapping[str, datetime]) -> None:
+    """Many at once, of keys that never had one."""
+    await conn.execute(
+        "insert into kit.deadline (kind, key, due_at) select $1, * from unnest($2::text[], $3::timestamptz[])", kind, list(due), list(due.values())
+    )
+
+
 async def drop(conn: Any, kind: str, key: str) -> None:
     await conn.execute("delete from kit.deadline where kind = $1 and key = $2", kind, key)
 

@@ -22,6 +22,8 @@ from contracts.envelope import MAX_BYTES, Envelope
 from contracts.registry import Event, owns
 from services.kit.clock import new_id
 
+DELIVERIES = "provider."  # topics that outsiders read
+
 
 class Lane(IntEnum):
     LIVE = 0
@@ -82,7 +84,7 @@ class _Row:
     id: str
     payload: bytes | None
     cause: Cause
-    seq: int = 0  # given by the counter; of a card, its version
+    seq: int = 0  # given by the counter; of a card its version, of a delivery its position
 
 
 @dataclass(slots=True)
@@ -115,6 +117,17 @@ class Outbox:
             raise NotOwner(f"{self.service} may not write a {kind} card")
         self._rows.append(_Row(Lane.LIVE, cards.TOPIC, f"{kind}:{card_id}", f"card.{kind}.v1", new_id(), None, cause, version))
 
+    def add_delivery(self, topic: str, key: str, type: str, payload: bytes, position: int, cause: Cause) -> None:
+        """A document for one outsider, on a topic of its own. `position` counts the whole topic, and is the caller's to give.
+
+        Raises `NotOwner` for a topic of the platform, `TooLarge`.
+        """
+        if not topic.startswith(DELIVERIES):
+            raise NotOwner(f"{topic} is no outsider's topic")
+        if len(payload) > MAX_BYTES - 2048:
+            raise TooLarge(f"{type} of {len(payload)} bytes is over the limit of {MAX_BYTES}")
+        self._rows.append(_Row(Lane.LIVE, topic, key, type, new_id(), payload, cause, position))
+
     async def write(self, conn: Any, now: datetime) -> list[Position]:
         """Inserts and empties what was added; gives each event its seq. Returns the last position per key."""
         rows, self._rows = self._rows, []
@@ -136,12 +149,16 @@ class Outbox:
             [row.cause.traceparent for row in rows],
             now,
         )
-        last = {(row.topic, row.key): row.seq for row in rows if row.topic != cards.TOPIC}
+        last = {(row.topic, row.key): row.seq for row in rows if _counted(row)}
         return [Position(self.service, key, seq) for (_, key), seq in last.items()]
 
 
+def _counted(row: _Row) -> bool:
+    return row.topic != cards.TOPIC and not row.topic.startswith(DELIVERIES)
+
+
 async def _number(conn: Any, rows: list[_Row]) -> None:
-    counted = [row for row in rows if row.topic != cards.TOPIC]
+    counted = [row for row in rows if _counted(row)]
     wanted: dict[tuple[str, str], int] = {}
     for row in counted:
         wanted[row.topic, row.key] = wanted.get((row.topic, row.key), 0) + 1

@@ -13,6 +13,7 @@ from contracts import billing, dispatch, intake, reference, tracking
 from contracts.registry import Event
 from tests.contracts.case_events import ANNA, BORIS, BREST, NEXT_WEEK, TOMORROW, Log, made, uid
 
+RARE = 150  # of 1,000
 Act = Callable[[], None]
 Mission = tuple[str, str]  # mission, provider
 
@@ -39,7 +40,7 @@ class Service(ABC):
     def reads(self, event: Event) -> None: ...
 
     @abstractmethod
-    def may(self) -> Iterator[Act]: ...
+    def may(self, rare: bool) -> Iterator[Act]: ...
 
 
 class Intake(Service):
@@ -75,13 +76,13 @@ class Intake(Service):
             self.say(intake.CaseReopened)
         self.closed = False
 
-    def may(self) -> Iterator[Act]:
-        if self.word == "open" and not self.started:
+    def may(self, rare: bool) -> Iterator[Act]:
+        if rare and self.word == "open" and not self.started:
             yield self._cancel
             yield partial(self.say, intake.NeedAmended, wanted=NEXT_WEEK, place=BREST)
             yield partial(self.say, intake.NeedAmended)
-        if self.word == "open" and not self.started and not self.decided and not self.at_risk:
-            yield self._go_on_at_risk
+            if not (self.decided or self.at_risk):
+                yield self._go_on_at_risk
         if self.word != "open" and not self.closed:
             yield self._close
 
@@ -124,18 +125,19 @@ class Reference(Service):
             case intake.NeedReinstated():
                 self.cancelled = False
 
-    def may(self) -> Iterator[Act]:
+    def may(self, rare: bool) -> Iterator[Act]:
         if self.cancelled or self.decision is None:
             return
         match self.decision:
             case "none":
                 yield partial(self._decide, "granted", reference.CoverageGranted)
-                yield partial(self._decide, "refused", reference.CoverageRefused)
-                yield partial(self._decide, "asked", reference.ApprovalRequested)
+                if rare:
+                    yield partial(self._decide, "refused", reference.CoverageRefused)
+                    yield partial(self._decide, "asked", reference.ApprovalRequested)
             case "asked":
                 yield partial(self._decide, "none", reference.ApprovalGranted)
                 yield partial(self._decide, "none", reference.ApprovalRefused)
-            case "refused":
+            case "refused" if rare:
                 yield partial(self._decide, "granted", reference.CoverageGranted)
 
     def _decide(self, decision: Literal["none", "asked", "granted", "refused"], kind: type[Event]) -> None:
@@ -201,26 +203,28 @@ class Dispatch(Service):
         self.mission_id = uid(next(self.missions))
         self.offers = {offer_id: ("over", mission) for offer_id, (_, mission) in self.offers.items()}
 
-    def may(self) -> Iterator[Act]:
+    def may(self, rare: bool) -> Iterator[Act]:
         if self.cancelled or self.started or not self.wanted:
             return
         if self.accepted:
-            yield partial(self._take_back, again=True)
-            yield partial(self._take_back, again=False)
+            if rare or self.failed:
+                yield partial(self._take_back, again=True)
+                yield partial(self._take_back, again=False)
             if self.amended:
                 yield self._reconfirm
-            for offer_id in self._of("accepted"):
+            for offer_id in self._of("accepted") if rare else []:
                 yield partial(self._about, dispatch.OfferExpired, self.accepted, offer_id=offer_id)
             return
         if len(self.offers) < 6:
             yield self._offer
         for offer_id in self._of("live"):
             yield partial(self._accept, offer_id)
-            yield partial(self._answer, dispatch.MissionDeclined, offer_id, "declined")
-            yield partial(self._answer, dispatch.OfferExpired, offer_id, "expired")
-        for offer_id in self._of("expired"):
+            if rare:
+                yield partial(self._answer, dispatch.MissionDeclined, offer_id, "declined")
+                yield partial(self._answer, dispatch.OfferExpired, offer_id, "expired")
+        for offer_id in self._of("expired") if rare else []:
             yield partial(self._accept, offer_id)
-        if not self._of("live"):
+        if rare and not self._of("live"):
             yield partial(self.say, dispatch.MissionUnfilled, mission_id=self.mission_id)
 
     def _offer(self) -> None:
@@ -280,7 +284,7 @@ class Tracking(Service):
         self.visit_id = uid(next(self.visits))
         self._about(tracking.VisitScheduled, "scheduled")
 
-    def may(self) -> Iterator[Act]:
+    def may(self, rare: bool) -> Iterator[Act]:
         if self.mission is None:
             return
         match self.visit:
@@ -288,12 +292,14 @@ class Tracking(Service):
                 yield self._schedule
             case "scheduled":
                 yield partial(self._about, tracking.VisitStarted, "started")
-                yield partial(self._about, tracking.VisitFailed, "failed")
-                yield partial(self._about, tracking.PrestationCompleted, "done")
+                if rare:
+                    yield partial(self._about, tracking.VisitFailed, "failed")
+                    yield partial(self._about, tracking.PrestationCompleted, "done")
                 yield partial(self.say, tracking.EtaChanged, visit_id=self.visit_id, eta=TOMORROW.start)
             case "started":
                 yield partial(self._about, tracking.VisitCompleted, "completed")
-                yield partial(self._about, tracking.VisitFailed, "failed")
+                if rare:
+                    yield partial(self._about, tracking.VisitFailed, "failed")
             case "completed":
                 yield partial(self._about, tracking.PrestationCompleted, "done")
             case "done":
@@ -312,7 +318,7 @@ class Billing(Service):
             self.say(billing.ChargeRecorded)
             self.to_settle = [billing.CasePaid, billing.CaseInvoiced, billing.BillApproved]
 
-    def may(self) -> Iterator[Act]:
+    def may(self, rare: bool) -> Iterator[Act]:
         if self.to_settle:
             yield self._settle
 
@@ -329,15 +335,15 @@ class Company:
         ]  # fmt: skip
 
     def live(self, choices: list[int]) -> None:
-        """Each number chooses one of the things that may happen next; then all read to the end and answer."""
+        """Each number chooses one of the things that may happen next, low numbers the rarer ones; then all read to the end."""
         for choice in choices:
-            acts = [act for service in self.services for act in self._of(service)]
+            acts = [act for service in self.services for act in self._of(service, rare=choice < RARE)]
             if acts:
                 acts[choice % len(acts)]()
         while late := [service for service in self.services if service.behind]:
             late[0].read_next()
 
-    def _of(self, service: Service) -> Iterator[Act]:
+    def _of(self, service: Service, rare: bool) -> Iterator[Act]:
         if service.behind:
             yield service.read_next
-        yield from service.may()
+        yield from service.may(rare)

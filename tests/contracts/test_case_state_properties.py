@@ -88,7 +88,7 @@ LIKELY_LOG = st.sampled_from(list(MEETINGS.values())).flatmap(
     )
 )
 LOGS = ANY_LOG | LIKELY_LOG
-CHOICES = st.lists(st.integers(0, 500), max_size=90)
+CHOICES = st.lists(st.integers(0, 999), min_size=20, max_size=150)
 
 
 def company_after(choices: list[int]) -> Company:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka import KafkaException
 
@@ -55,6 +56,21 @@ async def keep(tx: Transaction, received: Sequence[Received], worker: str = "tes
         "insert into effect (source, key, seq, kind, worker) values ($1, $2, $3, $4, $5)",
         [(r.envelope.source, r.envelope.key, r.envelope.seq, r.data and r.data.kind, worker) for r in received],
     )
+
+
+class Failing:
+    """A handler that refuses the kind `bad` until it is healed."""
+
+    def __init__(self) -> None:
+        self.healed = False
+        self.tries = 0
+        self.table = Table([every("cases", self._handle)])
+
+    async def _handle(self, tx: Transaction, received: Sequence[Received]) -> None:
+        if not self.healed and any(r.data and r.data.kind == "bad" for r in received):
+            self.tries += 1
+            raise LookupError("this kind cannot be handled yet")
+        await keep(tx, received)
 
 
 TABLE = Table([every("cases", keep)])
@@ -135,6 +151,7 @@ class Service:
 class Lab:
     sender: Service
     reader: Service
+    probe: AIOKafkaConsumer
     ends: dict[TopicPartition, int]  # of `cases` when the lab was made
 
     async def effects(self, key: str) -> list[int]:
@@ -145,6 +162,15 @@ class Lab:
     async def count(self) -> int:
         number: int = await self.reader.value("select count(*) from effect where source = $1", self.sender.name)
         return number
+
+    async def nothing_stuck(self) -> bool:
+        return not await self.reader.stuck()
+
+    async def caught_up(self) -> bool:
+        """True when the reader's positions stand at the end of the log."""
+        stored = dict(await self.reader.fetch("select partition, next_offset from kit.position where topic = 'cases'"))
+        ends = await self.probe.end_offsets(list(self.ends))
+        return all(stored.get(partition.partition, 0) >= end for partition, end in ends.items())
 
     async def log(self) -> list[Envelope]:
         """What the sender said on `cases` since the lab was made, by partition in the order of the log."""
@@ -193,7 +219,7 @@ class Workshop:
             await owner.close()
         for user in USERS.values():
             await eventually(lambda user=user: asyncio.to_thread(_known, stack, user))
-        probe = AIOKafkaConsumer(**connection(_settings(stack.environment("tracking"))), enable_auto_commit=False)
+        probe = AIOKafkaConsumer("cases", **connection(_settings(stack.environment("tracking"))), enable_auto_commit=False)
         await probe.start()
         try:
             yield cls(stack, probe, templates)
@@ -203,8 +229,8 @@ class Workshop:
     @asynccontextmanager
     async def lab(self) -> AsyncIterator[Lab]:
         services = {role: await self._service(role) for role in USERS}
-        partitions = [TopicPartition("cases", number) for number in self.probe.partitions_for_topic("cases")]
-        lab = Lab(services["sender"], services["reader"], await self.probe.end_offsets(partitions))
+        partitions = [TopicPartition("cases", number) for number in self.probe.partitions_for_topic("cases") or ()]
+        lab = Lab(services["sender"], services["reader"], self.probe, await self.probe.end_offsets(partitions))
         async with lab.reader.db.connection() as conn:
             await conn.executemany(
                 "insert into kit.position (topic, partition, next_offset) values ('cases', $1, $2)",
@@ -292,8 +318,11 @@ class Process:
         return cls(process, marker, failpoint)
 
     def reached(self) -> bool:
-        assert self.process.returncode is None, f"ended with {self.process.returncode} before {self.failpoint}"
+        """True when it has written its marker, which it does as the last thing before it stops itself."""
         return self.marker.exists() and self.marker.read_text() == self.failpoint
+
+    def stopped(self) -> bool:
+        return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
 
     async def kill9(self) -> int:
         """Its return code, -9 when this signal ended it."""

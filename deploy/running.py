@@ -1,0 +1,44 @@
+"""Finding a running platform from beside it: the note it wrote at its start, or settings in the environment."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from deploy.platform import RUNNING
+
+
+class NothingRuns(SystemExit):
+    """Ends the command with what to type."""
+
+
+@dataclass(frozen=True)
+class Running:
+    url: str
+    folder: Path
+    databases: dict[str, str]
+    kafka: dict[str, str]
+
+    @classmethod
+    def find(cls, pid: int | None = None) -> Self:
+        """The platform of this pid, or the one that started last. Raises `NothingRuns`."""
+        notes = sorted(RUNNING.glob("*.json"), key=lambda note: note.stat().st_mtime) if RUNNING.is_dir() else []
+        alive = [note for note in notes if _alive(int(note.stem)) and pid in (None, int(note.stem))]
+        if not alive:
+            raise NothingRuns("No platform of yours runs on this machine. Start one with `make demo`; for containers, `make up`.")
+        note = json.loads(alive[-1].read_text())
+        return cls(note["url"], Path(note["folder"]), note["databases"], note["kafka"])
+
+    def database(self, service: str) -> str:
+        if service not in self.databases:
+            raise NothingRuns(f"There is no service {service}; there are {', '.join(self.databases)}.")
+        return self.databases[service]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,123 @@
+"""The pages of the gateway: signing in and out, and what is stuck anywhere."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.gateway import domain, usecases
+from services.gateway.domain import TooManyAttempts, WrongCredentials
+from services.gateway.proxy import REFUSAL, SESSION
+from services.gateway.routes import LOCAL, ROUTES
+from services.gateway.sessions import Attached, Sessions, check_origin, cookie
+from services.kit import app as kit
+from services.kit.errors import Forbidden, NotFound, Unauthenticated
+from services.kit.web import problems
+from services.kit.web.forms import CSRF, Form
+from services.kit.web.nav import AT_DESK
+from services.kit.web.pages import Templates, templates
+from services.kit.web.words import COOKIE as LANGUAGE_COOKIE
+
+router = APIRouter(include_in_schema=False)
+STUCK = tuple(dict.fromkeys(service for service in ROUTES.values() if service != LOCAL))
+
+
+def load(csrf_secret: bytes) -> Templates:
+    return templates(Path(__file__).parent, csrf_secret)
+
+
+def problem(request: Request, wrong: kit.Problem) -> Response:
+    """A refusal as a page."""
+    shown = problems.problem(wrong.status, trace_id=wrong.trace_id, code=wrong.code)
+    pages: Templates = request.app.state.pages
+    return pages.problem(request, shown, now=_now(), caller=_claims(request.scope.get(SESSION)))
+
+
+@router.get("/sign-in")
+async def sign_in_page(request: Request, next: str = "") -> Response:
+    return _sign_in(request, Form(), next)
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request) -> Response:
+    """Wrong login and wrong password read the same."""
+    check_origin(request.scope, dict(request.headers.raw), request.app.state.settings.public_origin)
+    sent = {name: value for name, value in (await request.form(max_fields=10)).items() if isinstance(value, str)}
+    login, wanted = sent.get("login", ""), sent.get("next", "")
+    words = request.app.state.pages.words(request)
+    try:
+        token, user = await usecases.sign_in(request.app.state.db, login, sent.get("password", ""), request.client.host if request.client else "")
+    except WrongCredentials:
+        return _sign_in(request, Form({"login": login}, {"password": words.gettext("Identifiant ou mot de passe incorrect.")}), wanted, 401)
+    except TooManyAttempts:
+        return _sign_in(request, Form({"login": login}, {"password": words.gettext("Trop d’essais. Attendez un quart d’heure.")}), wanted, 429)
+    response = RedirectResponse(domain.safe_next(wanted) or domain.home(user.roles), 303)
+    sessions: Sessions = request.app.state.sessions
+    response.set_cookie(sessions.cookie, token, max_age=int(domain.SESSION.total_seconds()), secure=sessions.secure, httponly=True, samesite="lax")
+    if LANGUAGE_COOKIE not in request.cookies:
+        response.set_cookie(LANGUAGE_COOKIE, user.language, max_age=365 * 86_400, secure=sessions.secure, samesite="lax")
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    sessions: Sessions = request.app.state.sessions
+    form = await request.form(max_fields=10)
+    if form.get(CSRF) != sessions.csrf(_attached(request).session):
+        raise Forbidden("this form is not from your session; load the page again", code="csrf")
+    token = cookie(request.headers["cookie"].encode("latin-1"), sessions.cookie)
+    async with request.app.state.db.transaction() as tx:
+        await usecases.sign_out(tx, token)
+    sessions.forget(token)
+    response = RedirectResponse("/sign-in", 303)
+    response.delete_cookie(sessions.cookie, secure=sessions.secure, httponly=True, samesite="lax")
+    return response
+
+
+@router.get("/")
+async def home(request: Request) -> Response:
+    return RedirectResponse(domain.home(_attached(request).session.user.roles), 303)
+
+
+@router.get("/desk/stuck")
+async def stuck(request: Request) -> Response:
+    attached = _attached(request)
+    if AT_DESK.isdisjoint(attached.session.user.roles):
+        raise Forbidden
+    pages: Templates = request.app.state.pages
+    return pages.render(request, "stuck.html", now=_now(), caller=_claims(attached), active="stuck", services=STUCK)
+
+
+@router.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def refused(request: Request) -> Response:
+    """What the front refused, or what nobody serves."""
+    raise request.scope.get(REFUSAL) or NotFound("nothing is served at this address")
+
+
+def _sign_in(request: Request, form: Form, wanted: str, status: int = 200) -> Response:
+    pages: Templates = request.app.state.pages
+    return pages.render(request, "sign_in.html", now=_now(), form=form, next=domain.safe_next(wanted) or "", status=status)
+
+
+def _attached(request: Request) -> Attached:
+    """Raises `Unauthenticated` for a machine, and what the front refused."""
+    if refusal := request.scope.get(REFUSAL):
+        raise refusal
+    attached = request.scope.get(SESSION)
+    if not isinstance(attached, Attached):
+        raise Unauthenticated("this is for people: sign in")
+    return attached
+
+
+def _claims(attached: Attached | None) -> dict[str, Any] | None:
+    if attached is None:
+        return None
+    return {"name": attached.session.user.name, "roles": attached.session.user.roles, "sid": attached.session.sid}
+
+
+def _now() -> datetime:
+    """For the clock that a page shows."""
+    return datetime.fromtimestamp(time.time(), UTC)

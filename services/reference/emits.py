@@ -1,0 +1,129 @@
+"""Reference's facts as contract events, its rows as state-carrying events and cards."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from contracts import reference as contract
+from contracts.cards import MemberCard
+from contracts.common import Actor
+from contracts.common import TaskClosed as TaskClosedEvent
+from contracts.common import TaskOpened as TaskOpenedEvent
+from contracts.registry import Event
+from services.kit import places
+from services.reference.domain.coverage import Consumed, Cover, Fact, Granted, Refused, Released, TaskClosed, TaskOpened
+
+ANSWER_TASK_WITHIN = timedelta(hours=2)
+
+
+def events(cover: Cover, facts: Iterable[Fact], left: Decimal | None, now: datetime, by: Actor) -> list[Event]:
+    """`left`: the units left of the cover's guarantee once everything is saved."""
+    return [_event(cover, fact, left, now, by) for fact in facts]
+
+
+def _event(cover: Cover, fact: Fact, left: Decimal | None, now: datetime, by: Actor) -> Event:
+    ids: dict[str, Any] = {"case_id": cover.case_id, "need_id": cover.need_id}
+    match fact:
+        case Granted(granted):
+            assert granted.contract_id and granted.guarantee and granted.expires_at
+            return contract.CoverageGranted(
+                decision_id=granted.decision_id,
+                contract_id=granted.contract_id,
+                guarantee=granted.guarantee,
+                units_reserved=granted.units,
+                units_left=left,
+                cap_gross_cents=granted.cap_gross_cents,
+                member_rate=granted.member_rate,
+                expires_at=granted.expires_at,
+                trace=list(granted.trace),
+                **ids,
+            )
+        case Refused(refused):
+            assert refused.reason
+            return contract.CoverageRefused(
+                decision_id=refused.decision_id,
+                reason=refused.reason,
+                contract_id=refused.contract_id,
+                guarantee=refused.guarantee,
+                renews_on=refused.renews_on and refused.renews_on.isoformat(),
+                trace=list(refused.trace),
+                **ids,
+            )
+        case Released(decision_id, units, reason):
+            return contract.CoverageReleased(decision_id=decision_id, reason=reason, units_released=units, **ids)
+        case Consumed(consumed):
+            return contract.CoverageConsumed(decision_id=consumed.decision_id, units_consumed=consumed.units, units_left=left, **ids)
+        case TaskOpened(task_id, kind, reason):
+            return TaskOpenedEvent(task_id=task_id, kind=kind, role="agent", due_at=now + ANSWER_TASK_WITHIN, reason=reason or None, **ids)
+        case TaskClosed(task_id, outcome):
+            return TaskClosedEvent(task_id=task_id, outcome=outcome, closed_by=by, **ids)
+
+
+def principal(row: Mapping[str, Any]) -> contract.PrincipalChanged:
+    return contract.PrincipalChanged(
+        principal_id=row["principal_id"],
+        code=row["code"],
+        label=row["label"],
+        siren=row["siren"],
+        terms=contract.PriceTerms(fee_net_cents=row["fee_net_cents"], markup_rate=row["markup_rate"], vat_rate=row["vat_rate"]),
+        at_risk_limit_cents=row["at_risk_limit_cents"],
+        approval_above_cents=row["approval_above_cents"],
+        valid_from=row["valid_from"].isoformat(),
+        ended_on=row["ended_on"] and row["ended_on"].isoformat(),
+    )
+
+
+def member(row: Mapping[str, Any], contract_ids: Sequence[str]) -> contract.MemberChanged:
+    commune = places.communes().get(row["insee"] or "")
+    return contract.MemberChanged(
+        member_id=row["id"],
+        principal_id=row["principal_id"],
+        contract_ids=list(contract_ids),
+        provisional=row["provisional"],
+        linked_to=row["linked_to"],
+        departement=commune and commune["departement"],
+        version=row["version"],
+        ended_on=row["ended_on"] and row["ended_on"].isoformat(),
+    )
+
+
+def member_contract(row: Mapping[str, Any], guarantees: Sequence[contract.GuaranteeState]) -> contract.ContractChanged:
+    return contract.ContractChanged(
+        contract_id=row["id"],
+        number=row["number"],
+        principal_id=row["principal_id"],
+        member_id=row["member_id"],
+        product=row["product"],
+        starts_on=row["starts_on"].isoformat(),
+        ends_on=row["ends_on"] and row["ends_on"].isoformat(),
+        guarantees=list(guarantees),
+        version=row["version"],
+    )
+
+
+def guarantee(row: Mapping[str, Any]) -> contract.GuaranteeState:
+    return contract.GuaranteeState(
+        guarantee=row["code"],
+        services=row["services"],
+        units_per_year=row["units_per_year"],
+        cap_gross_cents=row["cap_gross_cents"],
+        waiting_days=row["waiting_days"],
+    )
+
+
+def card(row: Mapping[str, Any]) -> MemberCard:
+    """At the row's card version."""
+    return MemberCard(
+        id=row["id"],
+        version=row["card_version"],
+        member_number=row["number"],
+        civility=row["civility"],
+        last_name=row["last_name"],
+        first_name=row["first_name"],
+        birth_date=row["birth_date"] and row["birth_date"].isoformat(),
+        phones=row["phones"],
+        emails=row["emails"],
+        address=row["address"],
+        language=row["language"],
+    )

@@ -1,0 +1,102 @@
+"""What reference hears, and the use case each leads to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from contracts.intake import CaseClosed, CaseOpened, CaseReopened, NeedAdded, NeedAmended, NeedAtRisk, NeedCancelled, NeedReinstated
+from contracts.tracking import PrestationCompleted
+from services.kit.clock import new_id
+from services.kit.db import Transaction
+from services.kit.outbox import Cause
+from services.kit.subscriptions import Received, each, many
+from services.reference.domain import coverage as domain
+from services.reference.domain.coverage import Cover, Decision
+from services.reference.domain.entitlement import Claim
+from services.reference.usecases import coverage, members
+from services.reference.usecases.coverage import Asked
+
+
+async def on_case_opened(tx: Transaction, received: Sequence[Received]) -> None:
+    await members.case_opened(tx, {one.data.case_id: one.data.member_id for one in received})
+
+
+async def on_case_reopened(tx: Transaction, received: Sequence[Received]) -> None:
+    await members.case_reopened(tx, [one.data.case_id for one in received])
+
+
+async def on_case_closed(tx: Transaction, received: Sequence[Received]) -> None:
+    await members.case_closed(tx, [one.data.case_id for one in received])
+
+
+async def on_need_added(tx: Transaction, received: Sequence[Received]) -> None:
+    await coverage.decide(tx, [Asked(one.data.need_id, one.data.case_id, _claim(one.data), Cause.of(one.envelope)) for one in received])
+
+
+async def on_need_amended(tx: Transaction, event: NeedAmended) -> None:
+    def alter(claim: Claim) -> Claim:
+        return replace(
+            claim,
+            insee=event.place.insee,
+            departement=event.place.departement,
+            starts_at=event.wanted.start,
+            ends_at=event.wanted.end,
+            quantity=event.quantity,
+            unit=event.unit,
+        )
+
+    await coverage.amend(tx, event.need_id, alter)
+
+
+async def on_need_at_risk(tx: Transaction, event: NeedAtRisk) -> None:
+    await coverage.change(tx, {event.need_id: (lambda cover: domain.go_at_risk(cover, new_id()), tx.cause)})
+
+
+async def on_need_cancelled(tx: Transaction, received: Sequence[Received]) -> None:
+    await coverage.change(tx, {one.data.need_id: (domain.cancel, Cause.of(one.envelope)) for one in received})
+
+
+async def on_need_reinstated(tx: Transaction, event: NeedReinstated) -> None:
+    await coverage.change(tx, {event.need_id: (domain.reinstate, tx.cause)})
+
+
+async def on_prestation_completed(tx: Transaction, received: Sequence[Received]) -> None:
+    await coverage.change(tx, {one.data.need_id: (_perform(one.data), Cause.of(one.envelope)) for one in received})
+
+
+def _claim(need: NeedAdded) -> Claim:
+    return Claim(
+        member_id=need.member_id,
+        principal_id=need.principal_id,
+        contract_id=need.contract_id,
+        service=need.service,
+        insee=need.place.insee,
+        departement=need.place.departement,
+        starts_at=need.wanted.start,
+        ends_at=need.wanted.end,
+        quantity=need.quantity,
+        unit=need.unit,
+    )
+
+
+def _perform(done: PrestationCompleted) -> Callable[[Cover], Decision]:
+    """The quantity done in the unit that was asked for; none when it was told in other units only."""
+
+    def decide(cover: Cover) -> Decision:
+        quantity = sum((line.quantity for line in done.lines if line.unit == cover.claim.unit), Decimal(0))
+        return domain.perform(cover, quantity or None)
+
+    return decide
+
+
+SUBSCRIPTIONS = [
+    many(CaseOpened, on_case_opened),
+    many(CaseReopened, on_case_reopened),
+    many(CaseClosed, on_case_closed),
+    many(NeedAdded, on_need_added),
+    each(NeedAmended, on_need_amended),
+    each(NeedAtRisk, on_need_at_risk),
+    many(NeedCancelled, on_need_cancelled),
+    each(NeedReinstated, on_need_reinstated),
+    many(PrestationCompleted, on_prestation_completed),
+]

@@ -1,0 +1,16 @@
+"""The web process of reference."""
+
+from fastapi import FastAPI
+
+from services.kit import app as kit
+from services.reference import api
+from services.reference.settings import Settings
+
+
+def create(settings: Settings) -> FastAPI:
+    return kit.create("reference", settings, [api.router])
+
+
+if __name__ == "__main__":
+    settings = Settings.read()
+    kit.serve(create(settings), "reference", settings)

@@ -1,0 +1,152 @@
+"""Entitlements, rights and covers. Everything takes and returns many at once: a batch of needs costs what one does."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from services.kit.db import Connection
+from services.reference.domain.coverage import Cover
+from services.reference.domain.entitlement import Claim, Contract, Guarantee, Person, Rights, RightsKey
+
+_CLAIM = ("member_id", "principal_id", "service", "insee", "departement", "starts_at", "ends_at", "quantity", "unit")
+_COVER = (
+    *("need_id", "case_id", "decision_id", "status", "trace", "reason", "contract_id", "guarantee", "period_start", "renews_on", "counts"),
+    *("units", "units_per_year", "cap_gross_cents", "member_rate", "expires_at", "need_open", "task_id"),
+)
+_GUARANTEE = ("services", "counts", "units_per_year", "cap_gross_cents", "member_rate", "waiting_days", "area", "excluded", "valid_from")
+
+
+async def persons(conn: Connection, member_ids: Sequence[str]) -> dict[str, Person]:
+    """What is known of each member, with contracts and every version of their guarantees. Unknown ids are missing."""
+    rows = await conn.fetch(
+        "select m.id as member_id, m.provisional, m.ended_on, c.id, c.number, c.principal_id, p.ended_on as principal_ended_on, c.product,"
+        " c.starts_on, c.ends_on, c.state, g.code, g.services, g.counts, g.units_per_year, g.cap_gross_cents, g.member_rate, g.waiting_days,"
+        " g.area, g.excluded, g.valid_from"
+        " from member m left join contract c on c.member_id = m.id left join principal p on p.id = c.principal_id"
+        " left join guarantee g on g.product = c.product"
+        " where m.id = any($1::uuid[]) order by m.id, c.starts_on, c.id, g.code, g.valid_from",
+        member_ids,
+    )
+    return {member_id: _person(list(of)) for member_id, of in groupby(rows, lambda row: row["member_id"])}
+
+
+async def lock_rights(conn: Connection, keys: Iterable[RightsKey]) -> dict[RightsKey, Rights]:
+    """The rows, made where missing and held until the end of the transaction; everybody locks in the same order."""
+    ordered = _ordered(set(keys))
+    if not ordered:
+        return {}
+    rows = await conn.fetch(
+        "insert into rights (contract_id, guarantee, period_start, used, reserved)"
+        " select k.*, 0, 0 from unnest($1::uuid[], $2::text[], $3::date[]) as k (contract_id, guarantee, period_start)"
+        " on conflict (contract_id, guarantee, period_start) do update set used = rights.used"
+        " returning contract_id, guarantee, period_start, used, reserved",
+        *_columns(ordered),
+    )
+    return _rights(rows)
+
+
+async def read_rights(conn: Connection, keys: Iterable[RightsKey]) -> dict[RightsKey, Rights]:
+    """As they are now, without a lock; what was never used is missing."""
+    ordered = _ordered(set(keys))
+    if not ordered:
+        return {}
+    rows = await conn.fetch(
+        "select contract_id, guarantee, period_start, used, reserved from rights where (contract_id, guarantee, period_start) in"
+        " (select * from unnest($1::uuid[], $2::text[], $3::date[]))",
+        *_columns(ordered),
+    )
+    return _rights(rows)
+
+
+async def shift_rights(conn: Connection, changes: Mapping[RightsKey, Rights]) -> dict[RightsKey, Rights]:
+    """Adds the (possibly negative) changes and returns what stands then."""
+    ordered = _ordered(key for key, change in changes.items() if change != Rights())
+    if not ordered:
+        return {}
+    rows = await conn.fetch(
+        "insert into rights as r (contract_id, guarantee, period_start, used, reserved)"
+        " select * from unnest($1::uuid[], $2::text[], $3::date[], $4::numeric[], $5::numeric[])"
+        " on conflict (contract_id, guarantee, period_start) do update set used = r.used + excluded.used, reserved = r.reserved + excluded.reserved"
+        " returning contract_id, guarantee, period_start, used, reserved",
+        *_columns(ordered),
+        [changes[key].used for key in ordered],
+        [changes[key].reserved for key in ordered],
+    )
+    return _rights(rows)
+
+
+async def load(conn: Connection, need_ids: Sequence[str]) -> dict[str, Cover]:
+    """The decisions about these needs, locked until the end of the transaction."""
+    rows = await conn.fetch("select * from cover where need_id = any($1::uuid[]) order by need_id for update", need_ids)
+    return {row["need_id"]: _cover(row) for row in rows}
+
+
+async def need_of_task(conn: Connection, task_id: str) -> str | None:
+    need_id: str | None = await conn.fetchval("select need_id from cover where task_id = $1", task_id)
+    return need_id
+
+
+async def save(conn: Connection, covers: Iterable[Cover]) -> None:
+    names = (*_CLAIM, "asked_contract_id", *_COVER)
+    await conn.execute(
+        f"insert into cover ({', '.join(names)}) select {', '.join(names)} from jsonb_populate_recordset(null::cover, $1)"
+        f" on conflict (need_id) do update set {', '.join(f'{name} = excluded.{name}' for name in names if name != 'need_id')}",
+        [_stored(cover) for cover in covers],
+    )
+
+
+def holdings(covers: Iterable[Cover], sign: int) -> dict[RightsKey, Rights]:
+    """What these hold together, times the sign."""
+    total: dict[RightsKey, Rights] = {}
+    for cover in covers:
+        if cover.holding:
+            key, held = cover.holding
+            sum_ = total.get(key, Rights())
+            total[key] = replace(sum_, used=sum_.used + sign * held.used, reserved=sum_.reserved + sign * held.reserved)
+    return total
+
+
+def added(one: Mapping[RightsKey, Rights], other: Mapping[RightsKey, Rights]) -> dict[RightsKey, Rights]:
+    total = dict(one)
+    for key, change in other.items():
+        here = total.get(key, Rights())
+        total[key] = Rights(here.used + change.used, here.reserved + change.reserved)
+    return total
+
+
+def _person(rows: list[Any]) -> Person:
+    contracts = [_contract(list(of)) for contract_id, of in groupby(rows, lambda row: row["id"]) if contract_id]
+    return Person(rows[0]["member_id"], rows[0]["provisional"], rows[0]["ended_on"], tuple(contracts))
+
+
+def _contract(rows: list[Any]) -> Contract:
+    first = rows[0]
+    guarantees = tuple(Guarantee(row["code"], *(row[name] for name in _GUARANTEE)) for row in rows if row["code"])
+    names = ("id", "number", "principal_id", "principal_ended_on", "product", "starts_on", "ends_on", "state")
+    return Contract(*(first[name] for name in names), guarantees)
+
+
+def _cover(row: Any) -> Cover:
+    claim = Claim(contract_id=row["asked_contract_id"], **{name: row[name] for name in _CLAIM})
+    return Cover(claim=claim, **{name: row[name] for name in _COVER} | {"trace": tuple(row["trace"])})
+
+
+def _stored(cover: Cover) -> dict[str, Any]:
+    claim = {name: getattr(cover.claim, name) for name in _CLAIM} | {"asked_contract_id": cover.claim.contract_id}
+    decision = {name: getattr(cover, name) for name in _COVER}
+    exact = {"quantity": str(cover.claim.quantity), "units": str(cover.units), "member_rate": str(cover.member_rate)}
+    limit = cover.units_per_year
+    return claim | decision | exact | {"units_per_year": None if limit is None else str(limit)}
+
+
+def _ordered(keys: Iterable[RightsKey]) -> list[RightsKey]:
+    return sorted(keys, key=lambda key: (key.contract_id, key.guarantee, key.period_start))
+
+
+def _columns(keys: Sequence[RightsKey]) -> tuple[list[Any], list[Any], list[Any]]:
+    return [key.contract_id for key in keys], [key.guarantee for key in keys], [key.period_start for key in keys]
+
+
+def _rights(rows: Iterable[Any]) -> dict[RightsKey, Rights]:
+    return {RightsKey(row["contract_id"], row["guarantee"], row["period_start"]): Rights(row["used"], row["reserved"]) for row in rows}

@@ -1,0 +1,69 @@
+"""Bulk waits for live, and no lane overtakes the other within a key."""
+
+from services.kit.clock import new_id
+from services.kit.outbox import Lane
+from tests.conftest import eventually
+from tests.kit.harness import TYPE, Lab, call, running
+
+ROWS = 200_000
+COUNTERS = "insert into kit.counter (topic, key, last) select 'cases', 'bulk-' || n, 1 from generate_series(1, $1) n"
+OUTBOX = """
+insert into kit.outbox (lane, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
+select 1, 'cases', 'bulk-' || n, 1, $2, gen_random_uuid(), $3, gen_random_uuid(), gen_random_uuid(), '00', now() from generate_series(1, $1) n
+"""
+
+
+async def fill(lab: Lab) -> None:
+    """What a daily feed leaves: two hundred thousand keys with a bulk row each."""
+    async with lab.sender.db.transaction() as tx:
+        await tx.conn.execute(COUNTERS, ROWS, timeout=60)
+        await tx.conn.execute(OUTBOX, ROWS, TYPE, call(new_id()).model_dump_json().encode(), timeout=60)
+
+
+async def bulk_waiting(lab: Lab) -> int:
+    waiting: int = await lab.sender.value("select count(*) from kit.outbox where lane = 1 and published_at is null")
+    return waiting
+
+
+async def live_published(lab: Lab) -> bool:
+    return await lab.sender.value("select count(*) = 0 from kit.outbox where lane = 0 and published_at is null")
+
+
+async def test_100_live_rows_pass_200000_bulk_rows_but_never_one_of_their_own_key(lab: Lab) -> None:
+    await fill(lab)
+    strangers = [new_id() for _ in range(50)]
+    own = [f"bulk-{ROWS - n}" for n in range(50)]  # their bulk rows are the last in the lane
+    async with running(lab.sender.relay(Lane.LIVE).run(), lab.sender.relay(Lane.BULK).run()):
+        async def begun() -> bool:
+            return await bulk_waiting(lab) < ROWS
+        await eventually(begun)
+        for key in [*strangers, *own]:
+            await lab.sender.emit(key)
+        await eventually(lambda: live_published(lab))
+        assert await bulk_waiting(lab) >= 190_000
+    said = await lab.log()
+    assert {envelope.key for envelope in said} >= {*strangers, *own}
+    for key in own:
+        assert [envelope.seq for envelope in said if envelope.key == key] == [1, 2]
+
+
+async def test_a_bulk_row_waits_for_the_live_row_before_it(lab: Lab) -> None:
+    key = new_id()
+    for lane in (Lane.LIVE, Lane.BULK, Lane.LIVE, Lane.BULK, Lane.BULK):
+        await lab.sender.emit(key, lane=lane)
+    async with running(lab.sender.relay(Lane.BULK).run(), lab.sender.relay(Lane.LIVE).run()):
+        await eventually(lab.sender.published)
+    assert [envelope.seq for envelope in await lab.log()] == [1, 2, 3, 4, 5]
+
+
+async def test_both_lanes_of_one_key_in_one_transaction_keep_their_order(lab: Lab) -> None:
+    key = new_id()
+    async with lab.sender.db.transaction() as tx:
+        tx.emit(call(key), lane=Lane.BULK)
+        tx.emit(call(key))
+        tx.emit(call(key), lane=Lane.BULK)
+    async with running(lab.sender.relay(Lane.BULK).run(), lab.sender.relay(Lane.LIVE).run()):
+        await eventually(lab.sender.published)
+    assert [envelope.seq for envelope in await lab.log()] == [1, 2, 3]
+
+

@@ -1,0 +1,100 @@
+"""House rules that no linter has: what a file of a service may be called, import and call."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ROOT / "services"
+
+NAMES = {
+    "__init__", "domain", "usecases", "store", "emits", "listens", "api", "pages", "settings", "main", "worker",
+}  # fmt: skip
+FOLDERS = {"domain", "usecases", "store", "api", "pages", "templates", "migrations", "locale", "__pycache__"}
+EXTRA = {  # what one service alone has, each with its reason
+    "gateway": {
+        "routes": "the one table of addresses",
+        "proxy": "passes requests on",
+        "upstream": "connections to the services",
+        "tokens": "signs access tokens",
+        "keys": "makes signing keys",
+        "sessions": "browser sessions",
+    },
+    "reference": {"load": "the file feed's command"},
+    "tracking": {"rebuild": "the command that builds the views anew", "stream": "live updates"},
+}
+PURE = {
+    "services.kit.errors", "contracts.reasons",
+}  # fmt: skip
+IMPURE_STDLIB = {"asyncio", "socket", "subprocess", "os", "pathlib", "sqlite3", "threading", "time", "random", "secrets", "urllib", "http", "logging"}
+COMMITTERS = {"services/kit/db.py"}
+BROAD = {"services/kit/consumer.py", "services/kit/relay.py", "services/kit/app.py", "services/kit/drainer.py", "services/kit/deadlines.py"}
+
+
+def stray_names(service: str, names: set[str], folders: set[str] = frozenset()) -> set[str]:  # type: ignore[assignment]
+    """Modules and folders of a service that the plan does not know."""
+    return {name for name in names if name not in NAMES | set(EXTRA.get(service, {}))} | {name for name in folders if name not in FOLDERS}
+
+
+def impure_imports(source: str, package: str) -> set[str]:
+    """What a domain module imports beyond the pure part of the standard library and its own package."""
+    found = set()
+    for name in _imports(ast.parse(source)):
+        top = name.partition(".")[0]
+        if name in PURE or name.startswith(package) or any(name.startswith(f"{pure}.") for pure in PURE):
+            continue
+        if top not in sys.stdlib_module_names or top in IMPURE_STDLIB:
+            found.add(name)
+    return found
+
+
+def commits(source: str) -> list[int]:
+    """Lines that commit or roll back by hand, in Python or in SQL."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"commit", "rollback"}:
+            holder = ast.unparse(node.func.value)
+            if "kafka" not in holder:
+                lines.append(node.lineno)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip().lower().rstrip(";") in {"commit", "rollback", "begin"}:
+            lines.append(node.lineno)
+    return lines
+
+
+def broad_excepts(source: str) -> list[int]:
+    """Lines that catch everything and do not raise it again."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
+        and not isinstance(node.body[-1], ast.Raise)
+    ]
+
+
+def sql_outside_store(source: str) -> list[int]:
+    """Lines of a use case or a door that speak SQL."""
+    verbs = ("select ", "insert into ", "update ", "delete from ", "with ")
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lower().startswith(verbs) and " " in node.value.strip()
+        and any(word in node.value.lower() for word in (" from ", " set ", " values", "into "))
+    ]  # fmt: skip
+
+
+def sleeps(source: str) -> list[int]:
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "asyncio.sleep", "sleep"}
+    ]
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
