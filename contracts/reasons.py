@@ -155,6 +155,14 @@ CANDIDATE_WHY: Family = {  # why a provider stands where it stands in the rankin
     "chosen_by_hand": ("choisi à la main", "chosen by hand"),
 }
 
+CANDIDATE_EXCLUDED: Family = {  # why a provider is not asked
+    "not_active": ("plus actif", "no longer active"),
+    "service_not_offered": ("prestation non proposée", "service not offered"),
+    "out_of_area": ("hors de la zone desservie", "outside the area served"),
+    "no_capacity": ("complet", "no capacity"),
+    "already_asked": ("déjà sollicité", "asked already"),
+}
+
 MISSION_CANCELLED: Family = {
     "need_cancelled": ("demande annulée", "need cancelled"),
     "need_amended": ("demande modifiée", "need amended"),
@@ -212,6 +220,7 @@ TASK_KIND: Family = {
     "visit_not_finished": ("intervention non terminée", "visit not finished"),
     "visit_failed": ("intervention non faite", "visit failed"),
     "provider_silent": ("prestataire silencieux", "provider silent"),
+    "reconfirmation_missing": ("changement non confirmé par le prestataire", "change not confirmed by the provider"),
     "coverage_unanswered": ("décision de prise en charge en attente", "coverage not answered"),
     "approval_unanswered": ("accord en attente", "approval not answered"),
     "at_risk_refused": ("engagée à nos risques puis refusée", "gone on at risk, then refused"),
@@ -248,6 +257,7 @@ families: dict[str, Family] = {
     "offer_declined": OFFER_DECLINED,
     "offer_withdrawn": OFFER_WITHDRAWN,
     "candidate_why": CANDIDATE_WHY,
+    "candidate_excluded": CANDIDATE_EXCLUDED,
     "mission_cancelled": MISSION_CANCELLED,
     "mission_unfilled": MISSION_UNFILLED,
     "visit_failed": VISIT_FAILED,

@@ -140,6 +140,8 @@ def _visit(need: NeedState, visit_id: str, provider_id: str) -> VisitState:
 
 
 def visit_scheduled(need: NeedState, event: tracking.VisitScheduled) -> NeedState:
+    if need.has_offer("taken_back", (event.mission_id, event.provider_id)):
+        return need
     visit = replace(_visit(need, event.visit_id, event.provider_id), worker_id=event.worker_id)
     return replace(need, visit=visit, appointment=event.appointment, mission_id=event.mission_id, provider_id=event.provider_id)
 

@@ -42,7 +42,11 @@ def _risk(need: NeedState, _: intake.NeedAtRisk) -> Situation:
 def _reinstatement(need: NeedState, _: intake.NeedReinstated) -> Situation:
     if not any(state in need.reached for state in STARTED):
         return "not_started"
-    return "taken_back" if need.state == "cancelled" and not need.has_offer("accepted", need.mission) else need.state
+    if need.state != "cancelled":
+        return need.state
+    if not need.has_offer("accepted", need.mission):
+        return "taken_back"
+    return "visit_ahead" if need.visit is not None and need.visit.failure is None else need.state
 
 
 def _refusal(need: NeedState, _: reference.CoverageRefused) -> Situation:
@@ -106,6 +110,11 @@ def _mission(need: NeedState, event: MissionEvent) -> Situation:
     return need.state if need.provider_id is None else "other_mission"
 
 
+def _schedule(need: NeedState, event: tracking.VisitScheduled) -> Situation:
+    where = _mission(need, event)
+    return "other_mission" if where == "second_mission" and need.state in STARTED else where
+
+
 def _taking_back(need: NeedState, event: dispatch.MissionCancelled) -> Situation:
     where = _mission(need, event)
     if where not in ASSIGNED:
@@ -133,7 +142,7 @@ _FINER: dict[type[Event], Callable[[NeedState, Any], Situation]] = {
     dispatch.OfferWithdrawn: _answer,
     dispatch.MissionAmended: _mission,
     dispatch.MissionReconfirmed: _mission,
-    tracking.VisitScheduled: _mission,
+    tracking.VisitScheduled: _schedule,
     tracking.VisitStarted: _mission,
     tracking.VisitCompleted: _mission,
     tracking.VisitFailed: _mission,

@@ -16,6 +16,7 @@ Situation = Literal[
     "amendment_pending",  # the provider has not yet agreed to the last amendment
     "granted",  # reference granted before intake went on at risk
     "at_risk",  # intake went on before reference refused
+    "visit_ahead",  # a first visit started and failed, the next one is scheduled
     "not_started",  # no visit ever started
     "offer_again",
     "offer_unknown",
@@ -27,7 +28,7 @@ Situation = Literal[
     "second_acceptance",
     "again",  # an accepted mission is taken back and dispatch goes on looking
     "no_more",  # an accepted mission is taken back for good
-    "second_mission",  # what is taken back had been accepted while the visit of another mission was starting
+    "second_mission",  # the event is about a mission accepted while the visit of another one was starting
     "taken_back",  # the event is about a mission that was taken back
     "started_after_all",  # the need is held by a mission that was taken back, its visit having started all the same
     "other_mission",
@@ -110,8 +111,9 @@ CROSSINGS: dict[tuple[type[Event], Situation], Rule] = {
     (intake.NeedCancelled, "performed"): Rule("cancel_complete", "visit"),
     (tracking.VisitStarted, "cancelled"): _CANCEL_START._replace(to="in_progress"),
     (tracking.PrestationCompleted, "cancelled"): Rule("cancel_complete", "visit", "performed"),
-    # Intake reads the start after its own cancellation, which came after that visit had failed: a person decides.
+    # Intake reads the start after its own cancellation, which came after that visit had failed: back to where it was then.
     (intake.NeedReinstated, "cancelled"): _CANCEL_START._replace(to="failed"),
+    (intake.NeedReinstated, "visit_ahead"): _CANCEL_START._replace(to="scheduled"),
     (intake.NeedReinstated, "taken_back"): _CANCEL_START._replace(to="unfilled"),
     (dispatch.MissionCancelled, "in_progress"): _CANCEL_START,
     (dispatch.MissionCancelled, "performed"): Rule("cancel_complete", "visit"),
@@ -167,5 +169,6 @@ RECORDED_THOUGH_LOST: frozenset[type[Event]] = frozenset(
         dispatch.MissionDeclined,
         dispatch.OfferExpired,
         dispatch.MissionCancelled,
+        tracking.VisitScheduled,
     )
 )

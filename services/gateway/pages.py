@@ -10,9 +10,8 @@ from fastapi.responses import RedirectResponse
 
 from services.gateway import domain, usecases
 from services.gateway.domain import TooManyAttempts, WrongCredentials
-from services.gateway.proxy import REFUSAL, SESSION
 from services.gateway.routes import LOCAL, ROUTES
-from services.gateway.sessions import Attached, Sessions, check_origin, cookie
+from services.gateway.sessions import REFUSAL, SESSION, Attached, Sessions, check_origin, cookie
 from services.kit import app as kit
 from services.kit.errors import Forbidden, NotFound, Unauthenticated
 from services.kit.web import problems

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.routes import LOCAL, service_of
-from services.gateway.sessions import Attached, Sessions, check_origin, cookie
+from services.gateway.sessions import REFUSAL, SESSION, Attached, Sessions, check_origin, cookie
 from services.gateway.tokens import expiry
 from services.gateway.upstream import Connection, Headers, Unreachable, Upstream
 from services.kit.errors import Refusal, Unauthenticated, Unavailable
@@ -21,7 +21,6 @@ from services.kit.web.words import COOKIE as LANGUAGE_COOKIE
 from services.kit.web.words import LANGUAGES
 
 READ_S = 10
-REFUSAL, SESSION = "entraide.refusal", "entraide.session"  # in the scope, for the application behind
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAM = b"text/event-stream"
 HOP_BY_HOP = frozenset(b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade".split())

@@ -14,6 +14,7 @@ from services.kit.db import Database
 from services.kit.errors import Forbidden, Unavailable
 from services.kit.web.forms import csrf_token
 
+REFUSAL, SESSION = "entraide.refusal", "entraide.session"  # in the scope: what the front tells the application behind it
 CHECKED_S = 30  # a session that was ended in another process is refused within this time
 KNOWN = 10_000
 

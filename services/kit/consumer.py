@@ -109,7 +109,7 @@ class Consumer:
                     else:
                         tries += 1
                         if tries >= TRIES:
-                            refused = f"{type(failure).__name__}: {failure}"[:500]
+                            refused = parking.cause_of(failure)
                 await asyncio.sleep(wait)
 
     async def _transact(self, partition: int, items: Sequence[Item], refused: str | None = None) -> None:

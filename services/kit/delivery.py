@@ -32,9 +32,21 @@ class Item:
     @classmethod
     def of(cls, raw: Raw) -> "Item":
         try:
-            return cls(raw, Envelope.from_headers(raw.headers))
+            envelope = Envelope.from_headers((name, value) for name, value in raw.headers if value is not None)
+            _refuse_unstorable(raw, envelope)
         except Undecodable as why:
             return cls(raw, None, str(why))
+        return cls(raw, envelope)
+
+
+def _refuse_unstorable(raw: Raw, envelope: Envelope) -> None:
+    """What no mark could be kept for. Raises `Undecodable`."""
+    if "\0" in envelope.source + envelope.type + envelope.key:
+        raise Undecodable("malformed header: a zero byte")
+    if not 0 < envelope.seq < 2**63:
+        raise Undecodable(f"malformed header: seq {str(envelope.seq)[:20]}")
+    if envelope.key != raw.text_key:
+        raise Undecodable("the subject is not the key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +56,15 @@ class Verdict:
     reason: Reason | None  # None: apply or drop
     cause: str = ""
     duplicate: bool = False
+    waits_for: int = 0  # the seq missing before a gap
 
 
 async def apply(tx: Transaction, table: Table, topic: str, items: Sequence[Item], refused: str | None = None) -> int:
     """Applies a batch in order; returns how many keys were newly parked. `refused`: the one record given has failed and is to be parked."""
     envelopes = [item.envelope for item in items if item.envelope]
     counted = topic != cards.TOPIC
+    parked = await parking.lock(tx.conn, topic, [item.raw.text_key for item in items])  # before the marks: a drainer may be raising them
     known = await marks.read(tx.conn, topic, [(e.source, e.key) for e in envelopes]) if counted else {}
-    parked = await parking.lock(tx.conn, topic, [item.raw.text_key for item in items])
     before = len(parked)
     raised: dict[Mark, int] = {}
     runs = _Runs(table)
@@ -102,15 +115,15 @@ def _judge(item: Item, known: dict[Mark, int], parked: dict[str, ParkedKey], cou
     if envelope.seq <= mark:
         return Verdict(None, duplicate=True)
     if envelope.seq > mark + 1 and not behind:
-        return Verdict("gap", f"seq {mark + 1} of {envelope.source} is missing, {envelope.seq} came")
+        return Verdict("gap", f"seq {mark + 1} of {envelope.source} is missing, {envelope.seq} came", waits_for=mark + 1)
     if behind and not _fills(envelope, mark, behind):
         return Verdict(behind.reason, "behind a parked record")
     return Verdict(None)
 
 
 def _fills(envelope: Envelope, mark: int, behind: ParkedKey) -> bool:
-    """True for what the key has been waiting for: the next seq, and lower than all that is parked of its source."""
-    return behind.reason == "gap" and envelope.seq == mark + 1 and envelope.seq < behind.lowest.get(envelope.source, 0)
+    """True for what the first record of the queue has been waiting for."""
+    return behind.reason == "gap" and envelope.source == behind.source and mark + 1 == envelope.seq < behind.seq
 
 
 async def _park(tx: Transaction, item: Item, verdict: Verdict, parked: dict[str, ParkedKey]) -> None:
@@ -118,9 +131,7 @@ async def _park(tx: Transaction, item: Item, verdict: Verdict, parked: dict[str,
     envelope = item.envelope
     source, event_type, seq = (envelope.source, envelope.type, envelope.seq) if envelope else (None, None, None)
     await parking.add(tx, item.raw, source, event_type, seq, verdict.reason, verdict.cause)
-    entry = parked.setdefault(item.raw.text_key, ParkedKey(verdict.reason, {}))
-    if source is not None and seq is not None:
-        entry.lowest[source] = min(seq, entry.lowest.get(source, seq))
+    parked.setdefault(item.raw.text_key, ParkedKey(verdict.reason, source, seq or 0))
     metrics.parked.labels(tx.outbox.service, item.raw.topic, verdict.reason).inc()
 
 

@@ -39,7 +39,12 @@ class Drainer:
                 topic, key = due["topic"], due["key"]
                 found = await parking.first(tx.conn, topic, key)
                 assert found is not None, "a parked key without records"
-                verdict = await delivery.drain(tx, self._table, topic, Item.of(found[1]))
+                item = Item.of(found[1])
+                verdict = await delivery.drain(tx, self._table, topic, item)
+                if verdict.reason == "gap" and item.envelope is not None:
+                    wanted = await parking.missing(tx.conn, topic, key, item.envelope.source, verdict.waits_for)
+                    if wanted is not None:
+                        found, verdict = wanted, await delivery.drain(tx, self._table, topic, Item.of(wanted[1]))
                 if verdict.reason:
                     await parking.postpone(tx.conn, topic, key, verdict.reason, verdict.cause)
                 elif await parking.drop(tx.conn, found[0], topic, key):
@@ -49,7 +54,7 @@ class Drainer:
                 await asyncio.sleep(0.5)
                 return True
             async with self._db.transaction() as tx:
-                await parking.postpone(tx.conn, topic, key, "failed", f"{type(failure).__name__}: {failure}"[:500])
+                await parking.postpone(tx.conn, topic, key, "failed", parking.cause_of(failure))
         return True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 
 import asyncpg
 
@@ -15,6 +16,12 @@ from services.kit.db import Database, Transaction
 Reason = Literal["failed", "gap", "undecodable", "not_owner"]
 PAUSE_ABOVE = 20  # newly parked keys within a minute
 RETRY_AFTER_S = (1, 5, 30, 120, 600, 3600)
+_PLAIN = "/:+ ;=,"  # readable as they are in a quoted header
+
+
+def cause_of(failure: BaseException) -> str:
+    """What a stuck list says of it, in a form that can be stored."""
+    return f"{type(failure).__name__}: {failure}"[:500].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +32,21 @@ class Raw:
     partition: int
     offset: int
     key: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
     value: bytes | None
 
     @property
     def text_key(self) -> str:
-        return (self.key or b"").decode("utf-8", "backslashreplace")
+        return (self.key or b"").decode("utf-8", "backslashreplace").replace("\0", "\\x00")  # PostgreSQL keeps no zero in a text
 
 
 @dataclass(slots=True)
 class ParkedKey:
+    """Why a key waits, and the first record of its queue."""
+
     reason: Reason
-    lowest: dict[str, int]  # source -> lowest seq waiting
+    source: str | None
+    seq: int
 
 
 async def lock(conn: Any, topic: str, keys: Iterable[str]) -> dict[str, ParkedKey]:
@@ -44,16 +54,13 @@ async def lock(conn: Any, topic: str, keys: Iterable[str]) -> dict[str, ParkedKe
     rows = await conn.fetch(
         "select key, reason from kit.parked_key where topic = $1 and key = any($2::text[]) order by key for update", topic, sorted(set(keys))
     )
-    found = {row["key"]: ParkedKey(row["reason"], {}) for row in rows}
-    if found:
-        waiting = await conn.fetch(
-            "select key, source, min(seq) as lowest from kit.parked where topic = $1 and key = any($2::text[]) and seq is not null group by 1, 2",
-            topic,
-            list(found),
-        )
-        for row in waiting:
-            found[row["key"]].lowest[row["source"]] = row["lowest"]
-    return found
+    if not rows:
+        return {}
+    reasons = {row["key"]: row["reason"] for row in rows}
+    firsts = await conn.fetch(
+        "select distinct on (key) key, source, seq from kit.parked where topic = $1 and key = any($2::text[]) order by key, id", topic, list(reasons)
+    )
+    return {row["key"]: ParkedKey(reasons[row["key"]], row["source"], row["seq"] or 0) for row in firsts}
 
 
 async def add(tx: Transaction, raw: Raw, source: str | None, event_type: str | None, seq: int | None, reason: Reason, cause: str) -> None:
@@ -78,7 +85,7 @@ async def add(tx: Transaction, raw: Raw, source: str | None, event_type: str | N
         source,
         event_type,
         seq,
-        [[name, value.decode("latin-1")] for name, value in raw.headers],
+        [[quote(name), value if value is None else quote_from_bytes(value, _PLAIN)] for name, value in raw.headers],
         raw.value,
     )
 
@@ -129,6 +136,14 @@ async def first(conn: Any, topic: str, key: str) -> tuple[int, Raw] | None:
     return (row["id"], _raw(row)) if row else None
 
 
+async def missing(conn: Any, topic: str, key: str, source: str, seq: int) -> tuple[int, Raw] | None:
+    """The record of this seq, where it stands further back in the queue than one that waits for it."""
+    row = await conn.fetchrow(
+        "select * from kit.parked where topic = $1 and key = $2 and source = $3 and seq = $4 order by id limit 1", topic, key, source, seq
+    )
+    return (row["id"], _raw(row)) if row else None
+
+
 async def drop(conn: Any, parked_id: int, topic: str, key: str) -> bool:
     """Removes a record from its queue, and the key's row after the last one; True when that was the last."""
     await conn.execute("delete from kit.parked where id = $1", parked_id)
@@ -168,5 +183,5 @@ async def audit(
 
 
 def _raw(row: asyncpg.Record) -> Raw:
-    headers = tuple((name, value.encode("latin-1")) for name, value in row["headers"])
+    headers = tuple((unquote(name), value if value is None else unquote_to_bytes(value)) for name, value in row["headers"])
     return Raw(row["topic"], row["partition"], row["log_offset"], row["raw_key"], headers, row["value"])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from contracts import dispatch, intake, reference, tracking
 from contracts.case_state.tables import Situation
 from contracts.registry import Event
-from tests.contracts.case_events import BORIS, BREST, NEXT_WEEK, OFFER_TO_BORIS, made, uid
+from tests.contracts.case_events import BORIS, BREST, NEXT_WEEK, OFFER_TO_BORIS, SECOND_VISIT, made, uid
 
 Story = list[Event]
 
@@ -43,12 +43,15 @@ AT_RISK: Story = [made(intake.NeedAtRisk)]
 START: Story = [made(tracking.VisitStarted)]
 FAIL: Story = [made(tracking.VisitFailed)]
 PERFORM: Story = [made(tracking.PrestationCompleted)]
+NEXT_VISIT: Story = [made(tracking.VisitScheduled, visit_id=SECOND_VISIT)]
 WORK: Story = [*START, made(tracking.VisitCompleted), *PERFORM]
 TAKE_BACK: Story = [made(dispatch.MissionCancelled, again=True)]
 GIVE_UP: Story = [made(dispatch.MissionCancelled, again=False)]
 _TO_BORIS = {"mission_id": uid(31), "offer_id": OFFER_TO_BORIS, "provider_id": BORIS}
 OFFER_BORIS: Story = [made(dispatch.MissionOffered, **_TO_BORIS)]
 BORIS_ACCEPTS: Story = [made(dispatch.MissionAccepted, **_TO_BORIS)]
+ELSEWHERE: Story = [*TAKE_BACK, *OFFER_BORIS, *BORIS_ACCEPTS]
+TAKEN_BACK: Story = [*SCHEDULED, *TAKE_BACK, *START, *FAIL, *OFFER_BORIS]  # what dispatch reads last of all is the start
 
 
 def _of(kind: type[Event]) -> Story:
@@ -62,23 +65,20 @@ MEETINGS: dict[tuple[type[Event], Situation], Meeting] = {
     (tracking.PrestationCompleted, "cancelled"): Meeting(SCHEDULED, CANCEL, PERFORM),
     (intake.NeedReinstated, "cancelled"): Meeting(STARTED, [*CANCEL, *_of(intake.NeedReinstated)], FAIL),
     (intake.NeedReinstated, "taken_back"): Meeting(STARTED, [*CANCEL, *_of(intake.NeedReinstated)], [*FAIL, *GIVE_UP]),
+    (intake.NeedReinstated, "visit_ahead"): Meeting(STARTED, [*CANCEL, *_of(intake.NeedReinstated)], [*FAIL, *NEXT_VISIT]),
     (dispatch.MissionCancelled, "in_progress"): Meeting(SCHEDULED, TAKE_BACK, START),
     (tracking.VisitStarted, "taken_back"): Meeting(SCHEDULED, TAKE_BACK, START),
     (dispatch.MissionCancelled, "performed"): Meeting(SCHEDULED, TAKE_BACK, WORK),
     (tracking.PrestationCompleted, "taken_back"): Meeting(SCHEDULED, TAKE_BACK, PERFORM),
     (dispatch.MissionOffered, "started_after_all"): Meeting(SCHEDULED, [*TAKE_BACK, *OFFER_BORIS], START),
-    (dispatch.MissionAccepted, "started_after_all"): Meeting(SCHEDULED, [*TAKE_BACK, *OFFER_BORIS, *BORIS_ACCEPTS], START),
+    (dispatch.MissionAccepted, "started_after_all"): Meeting(SCHEDULED, ELSEWHERE, START),
     (dispatch.MissionUnfilled, "started_after_all"): Meeting(SCHEDULED, [*TAKE_BACK, *_of(dispatch.MissionUnfilled)], START),
     (intake.NeedCancelled, "refused"): Meeting(OPEN, CANCEL, _of(reference.CoverageRefused)),
     (reference.CoverageRefused, "cancelled"): Meeting(OPEN, CANCEL, _of(reference.CoverageRefused)),
     (reference.CoverageGranted, "cancelled"): Meeting(OPEN, CANCEL, _of(reference.CoverageGranted)),
     (reference.ApprovalRequested, "cancelled"): Meeting(OPEN, CANCEL, _of(reference.ApprovalRequested)),
-    (reference.ApprovalGranted, "cancelled"): Meeting(
-        [*OPEN, *_of(reference.ApprovalRequested)], CANCEL, _of(reference.ApprovalGranted)
-    ),
-    (reference.ApprovalRefused, "cancelled"): Meeting(
-        [*OPEN, *_of(reference.ApprovalRequested)], CANCEL, _of(reference.ApprovalRefused)
-    ),
+    (reference.ApprovalGranted, "cancelled"): Meeting([*OPEN, *_of(reference.ApprovalRequested)], CANCEL, _of(reference.ApprovalGranted)),
+    (reference.ApprovalRefused, "cancelled"): Meeting([*OPEN, *_of(reference.ApprovalRequested)], CANCEL, _of(reference.ApprovalRefused)),
     (dispatch.MissionOffered, "cancelled"): Meeting(COVERED, CANCEL, _of(dispatch.MissionOffered)),
     (dispatch.MissionAccepted, "cancelled"): Meeting(OFFERED, CANCEL, _of(dispatch.MissionAccepted)),
     (dispatch.MissionDeclined, "cancelled"): Meeting(OFFERED, CANCEL, _of(dispatch.MissionDeclined)),
@@ -86,6 +86,10 @@ MEETINGS: dict[tuple[type[Event], Situation], Meeting] = {
     (dispatch.MissionUnfilled, "cancelled"): Meeting(COVERED, CANCEL, _of(dispatch.MissionUnfilled)),
     (dispatch.MissionAmended, "cancelled"): Meeting(AMENDED, CANCEL, _of(dispatch.MissionAmended)),
     (dispatch.MissionReconfirmed, "cancelled"): Meeting(AMENDED, CANCEL, _of(dispatch.MissionReconfirmed)),
+    (dispatch.MissionAmended, "taken_back"): Meeting(TAKEN_BACK, _of(dispatch.MissionAmended), BORIS_ACCEPTS),
+    (dispatch.MissionReconfirmed, "taken_back"): Meeting(TAKEN_BACK, _of(dispatch.MissionReconfirmed), BORIS_ACCEPTS),
+    (dispatch.MissionAmended, "second_mission"): Meeting(SCHEDULED, [*ELSEWHERE, made(dispatch.MissionAmended, **_TO_BORIS)], START),
+    (dispatch.MissionReconfirmed, "second_mission"): Meeting(SCHEDULED, [*ELSEWHERE, made(dispatch.MissionReconfirmed, **_TO_BORIS)], START),
     (tracking.VisitScheduled, "cancelled"): Meeting(ACCEPTED, CANCEL, _of(tracking.VisitScheduled)),
     (tracking.VisitScheduled, "taken_back"): Meeting(ACCEPTED, TAKE_BACK, _of(tracking.VisitScheduled)),
     (dispatch.OfferExpired, "offer_accepted"): Meeting(OFFERED, _of(dispatch.OfferExpired), _of(dispatch.MissionAccepted)),

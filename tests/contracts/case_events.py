@@ -109,9 +109,7 @@ DONE = [Line(article="labour", unit="hour", quantity=Decimal("2.25"))]
 def made(kind: type[E], /, **fields: Any) -> E:
     """An event of `kind`: `fields`, and for the rest the defaults above."""
     defaults = FIELDS | OF_KIND.get(kind, {})
-    return kind(
-        **{name: fields.get(name, defaults.get(name)) for name in kind.model_fields if name in fields or name in defaults}
-    )
+    return kind(**{name: fields.get(name, defaults.get(name)) for name in kind.model_fields if name in fields or name in defaults})
 
 
 def source_of(event: Event) -> str:

@@ -6,10 +6,10 @@ from tests.conftest import eventually
 from tests.kit.harness import TYPE, Lab, call, running
 
 ROWS = 200_000
-COUNTERS = "insert into kit.counter (topic, key, last) select 'cases', 'bulk-' || n, 1 from generate_series(1, $1) n"
+COUNTERS = "insert into kit.counter (topic, key, last) select 'cases', lpad(n::text, 8, '0') || '-0000-0000-0000-000000000000', 1 from generate_series(1, $1) n"
 OUTBOX = """
 insert into kit.outbox (lane, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
-select 1, 'cases', 'bulk-' || n, 1, $2, gen_random_uuid(), $3, gen_random_uuid(), gen_random_uuid(), '00', now() from generate_series(1, $1) n
+select 1, 'cases', lpad(n::text, 8, '0') || '-0000-0000-0000-000000000000', 1, $2, gen_random_uuid(), $3, gen_random_uuid(), gen_random_uuid(), '00', now() from generate_series(1, $1) n
 """
 
 
@@ -32,7 +32,7 @@ async def live_published(lab: Lab) -> bool:
 async def test_100_live_rows_pass_200000_bulk_rows_but_never_one_of_their_own_key(lab: Lab) -> None:
     await fill(lab)
     strangers = [new_id() for _ in range(50)]
-    own = [f"bulk-{ROWS - n}" for n in range(50)]  # their bulk rows are the last in the lane
+    own = [f"{ROWS - n:08}-0000-0000-0000-000000000000" for n in range(50)]  # their bulk rows are the last in the lane
     async with running(lab.sender.relay(Lane.LIVE).run(), lab.sender.relay(Lane.BULK).run()):
         async def begun() -> bool:
             return await bulk_waiting(lab) < ROWS

@@ -51,8 +51,9 @@ async def test_two_relays_of_one_lane_send_each_row_once(lab: Lab) -> None:
 
 
 async def test_a_relay_that_ends_in_peace_hands_its_lease_over_at_once(lab: Lab) -> None:
+    key = new_id()
     for seq in (1, 2, 3):
-        await lab.sender.emit("case")
+        await lab.sender.emit(key)
         async with running(lab.sender.relay().run()):
             await eventually(lab.sender.published, seconds=3)
         assert len(await lab.log()) == seq

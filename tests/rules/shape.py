@@ -11,7 +11,7 @@ SERVICES = ROOT / "services"
 NAMES = {
     "__init__", "domain", "usecases", "store", "emits", "listens", "api", "pages", "settings", "main", "worker",
 }  # fmt: skip
-FOLDERS = {"domain", "usecases", "store", "api", "pages", "templates", "migrations", "locale", "__pycache__"}
+FOLDERS = {"domain", "usecases", "store", "emits", "listens", "api", "pages", "templates", "migrations", "locale", "__pycache__"}
 EXTRA = {  # what one service alone has, each with its reason
     "gateway": {
         "routes": "the one table of addresses",

@@ -343,9 +343,7 @@ def test_reinstating_a_need_whose_visit_never_started_is_an_anomaly() -> None:
     assert anomalies_of(*SCHEDULED, made(NeedReinstated)) == ["not_started"]
 
 
-@pytest.mark.parametrize(
-    ("answers", "state"), [([], "failed"), ([made(MissionCancelled, again=False)], "unfilled")], ids=["before", "after"]
-)
+@pytest.mark.parametrize(("answers", "state"), [([], "failed"), ([made(MissionCancelled, again=False)], "unfilled")], ids=["before", "after"])
 def test_a_need_reinstated_after_its_started_visit_failed_waits_for_an_agent(answers: Sequence[Event], state: str) -> None:
     need = need_of(*STARTED, made(VisitFailed), made(NeedCancelled), *answers, made(NeedReinstated))
     assert need.state == state
@@ -358,6 +356,16 @@ def test_a_visit_that_starts_after_its_mission_was_taken_back_goes_on() -> None:
     need = need_of(*SCHEDULED, *elsewhere, made(VisitStarted))
     assert (need.state, need.provider_id) == ("in_progress", ANNA)
     assert crossings_of(*SCHEDULED, *elsewhere, made(VisitStarted)) == [("cancel_start", "visit")]
+
+
+def test_when_the_visit_of_a_mission_taken_back_fails_dispatch_goes_on() -> None:
+    outrun = [*SCHEDULED, made(MissionCancelled), made(VisitStarted), made(VisitFailed)]
+    assert need_of(*outrun).state == "failed"
+    assert need_of(*outrun, OFFER_BORIS).state == "offered"
+    assert need_of(*outrun, made(MissionUnfilled)).state == "unfilled"
+    early = [*SCHEDULED, made(MissionCancelled), OFFER_BORIS, made(VisitStarted), BORIS_ACCEPTS, made(VisitFailed)]
+    scheduled = need_of(*early, made(VisitScheduled, **TO_BORIS, visit_id=SECOND_VISIT))
+    assert (scheduled.state, scheduled.provider_id) == ("scheduled", BORIS)
 
 
 def test_closing_a_case_whose_cancelled_need_has_started_is_a_crossing() -> None:

@@ -186,20 +186,9 @@ class TaskClosed:
 
 
 Fact = (
-    Offered
-    | Accepted
-    | Declined
-    | Expired
-    | Withdrawn
-    | TakenBack
-    | AmendmentAsked
-    | Reconfirmed
-    | Started
-    | Done
-    | Unfilled
-    | TaskOpened
-    | TaskClosed
-)
+    Offered | Accepted | Declined | Expired | Withdrawn | TakenBack
+    | AmendmentAsked | Reconfirmed | Started | Done | Unfilled | TaskOpened | TaskClosed
+)  # fmt: skip
 Decision = tuple[Mission, list[Fact]]
 
 
@@ -229,7 +218,8 @@ def take_back(mission: Mission, reason: str, *, again: bool) -> Decision:
     offer = mission.offer(mission.offer_id)
     assert offer is not None, "an assigned mission without its offer"
     ended = replace(offer, status="taken_back", reason=reason)
-    changed = replace(mission.with_offer(ended), provider_id=None, offer_id=None, status="searching" if again else "cancelled")
+    looking: Status = "offered" if mission.live else "searching"
+    changed = replace(mission.with_offer(ended), provider_id=None, offer_id=None, status=looking if again else "cancelled")
     return _without_amendment(changed), [TakenBack(ended, again)]
 
 

@@ -83,7 +83,7 @@ def _judge(provider: Provider, service: str, wish: Wish, asked: Mapping[str, Off
     reach = float(area.radius_km) if where == "in_radius" else DEPARTEMENT_REACH_KM
     near = max(0.0, 1 - (distance or 0.0) / reach) if reach else 1.0
     score = 50 * near + 30 * (1 - load / provider.capacity_per_day) + 20 * (1 - min(declines, DECLINES_COUNTED) / DECLINES_COUNTED)
-    why = (where, *(("free_in_window",) if load == 0 else ()), *(("quick_to_answer",) if declines == 0 else ()))
+    why = (where, *(("free_in_window",) if load == 0 else ()))
     return Candidate(provider, round(score, 2), None if distance is None else round(distance, 1), load, declines, why)
 
 

@@ -77,10 +77,11 @@ create index member_by_phone on member using gin (phones) with (fastupdate = off
 create index member_by_birth on member (birth_date, name_key);
 create index member_by_name on member (name_key, insee);
 
--- The open cases of each member: while there is one, the member's card is published.
-create table open_case (
+-- Whose case it is, and whether it is open: while a member has an open one, the member's card is published.
+create table member_case (
   case_id uuid primary key,
-  member_id uuid not null
+  member_id uuid not null,
+  open boolean not null
 );
 
 create table contract (
@@ -208,5 +209,5 @@ create policy owner on cover to reference_owner using (true) with check (true);
 create policy outside on cover to reference_outside
   using (member_id::text = current_setting('app.member_id', true) or principal_id = any (current_setting('app.principal_ids', true)::uuid[]));
 
-revoke all on staged, open_case from reference_outside;
+revoke all on staged, member_case from reference_outside;
 revoke insert, update, delete on principal, terms, product, guarantee, member, contract, rights, cover from reference_outside;

@@ -27,6 +27,12 @@ _SEARCH = {
     " order by name_key limit 20) f order by f.name_key limit 20) m",
 }
 
+_COUNT_OPENED = (
+    ", counted as (select member_id, count(*)::int as cases from opened group by member_id)"
+    " update member m set open_cases = m.open_cases + counted.cases, card_version = m.card_version + (m.open_cases = 0)::int"
+    " from counted where m.id = counted.member_id returning m.*, m.open_cases = counted.cases as first"
+)
+
 
 async def search(conn: Connection, query: Query, phones: Sequence[str]) -> list[dict[str, Any]]:
     """At most 20, with their contracts. `phones`: what the typed phone can mean, E.164."""
@@ -62,29 +68,29 @@ async def insert(conn: Connection, member: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def open_cases(conn: Connection, cases: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Notes cases (id -> member id) as open; the members who had none before, with a new card version."""
+    """Notes cases (id -> member id) as open; returns the members who had none before, with a new card version."""
     rows = await conn.fetch(
-        "with added as (insert into open_case (case_id, member_id) select * from unnest($1::uuid[], $2::uuid[])"
-        " on conflict do nothing returning member_id), counted as (select member_id, count(*)::int as cases from added group by member_id)"
-        " update member m set open_cases = m.open_cases + counted.cases, card_version = m.card_version + (m.open_cases = 0)::int"
-        " from counted where m.id = counted.member_id returning m.*, m.open_cases = counted.cases as first",
+        "with opened as (insert into member_case as k (case_id, member_id, open) select *, true from unnest($1::uuid[], $2::uuid[])"
+        f" on conflict (case_id) do update set open = true where not k.open returning member_id){_COUNT_OPENED}",
         list(cases),
         list(cases.values()),
     )
     return [dict(row) for row in rows if row["first"]]
 
 
-async def members_of_cases(conn: Connection, case_ids: Sequence[str]) -> dict[str, str]:
-    """From the decisions, which outlive the closing of a case."""
-    rows = await conn.fetch("select distinct case_id, member_id from closed_case where case_id = any($1::uuid[])", case_ids)
-    return {row["case_id"]: row["member_id"] for row in rows}
+async def reopen_cases(conn: Connection, case_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """As `open_cases`, for cases that were open before."""
+    rows = await conn.fetch(
+        "with opened as (update member_case set open = true where case_id = any($1::uuid[]) and not open returning member_id)" + _COUNT_OPENED, case_ids
+    )
+    return [dict(row) for row in rows if row["first"]]
 
 
 async def close_cases(conn: Connection, case_ids: Sequence[str]) -> list[tuple[str, int]]:
     """Members whose last open case this was, with the version of their card's tombstone."""
     rows = await conn.fetch(
-        "with removed as (delete from open_case where case_id = any($1::uuid[]) returning member_id),"
-        " counted as (select member_id, count(*)::int as cases from removed group by member_id)"
+        "with closed as (update member_case set open = false where case_id = any($1::uuid[]) and open returning member_id),"
+        " counted as (select member_id, count(*)::int as cases from closed group by member_id)"
         " update member m set open_cases = m.open_cases - counted.cases, card_version = m.card_version + (m.open_cases = counted.cases)::int"
         " from counted where m.id = counted.member_id returning m.id, m.card_version, m.open_cases",
         case_ids,

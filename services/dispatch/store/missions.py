@@ -1,0 +1,187 @@
+"""Missions and their offers: loaded under lock, saved together."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from services.dispatch.domain.mission import Mission, Offer, Place, Slot, Task, Wish
+from services.kit.db import Connection
+
+DECLINES_WITHIN = timedelta(days=7)
+_OFFERS = "select * from offer where mission_id = any($1::uuid[]) order by mission_id, attempt"
+
+
+@dataclass(frozen=True, slots=True)
+class NewNeed:
+    mission_id: str
+    case_id: str
+    need_id: str
+    rank: int
+    service: str
+    wish: Wish
+
+
+async def insert_cases(conn: Connection, cases: Sequence[tuple[str, str]]) -> None:
+    """(case, number) of each."""
+    await conn.execute(
+        "insert into case_file (id, number) select * from unnest($1::uuid[], $2::text[])",
+        [case_id for case_id, _ in cases],
+        [number for _, number in cases],
+    )
+
+
+async def insert(conn: Connection, needs: Sequence[NewNeed], now: datetime) -> None:
+    await conn.executemany(
+        "insert into mission (id, case_id, need_id, number, service, wish, status, version, round, attempts, live, changed_at)"
+        " select $1, c.id, $3, c.number || '-' || $4::text, $5, $6, 'waiting', 1, 1, 0, 0, $7 from case_file c where c.id = $2",
+        [(need.mission_id, need.case_id, need.need_id, str(need.rank), need.service, asdict(need.wish), now) for need in needs],
+    )
+
+
+async def lock(conn: Connection, mission_id: str) -> Mission | None:
+    return await _one(conn, await conn.fetchrow("select * from mission where id = $1 for update", mission_id))
+
+
+async def lock_by_offer(conn: Connection, offer_id: str) -> Mission | None:
+    """None too when the offer is out of the caller's sight."""
+    found = await conn.fetchrow("select * from mission where id = (select mission_id from offer where id = $1) for update", offer_id)
+    return await _one(conn, found)
+
+
+async def lock_by_needs(conn: Connection, need_ids: Sequence[str]) -> dict[str, Mission]:
+    """need -> its mission, locked in one order by whoever locks several."""
+    rows = await conn.fetch("select * from mission where need_id = any($1::uuid[]) order by id for update", need_ids)
+    asked = [row["id"] for row in rows if row["attempts"]]
+    offers = await conn.fetch(_OFFERS, asked) if asked else []
+    return {row["need_id"]: _mission(row, [offer for offer in offers if offer["mission_id"] == row["id"]]) for row in rows}
+
+
+async def read(conn: Connection, mission_id: str) -> Mission | None:
+    return await _one(conn, await conn.fetchrow("select * from mission where id = $1", mission_id))
+
+
+async def _one(conn: Connection, row: Any) -> Mission | None:
+    return row and _mission(row, await conn.fetch(_OFFERS, [row["id"]]))
+
+
+async def save(conn: Connection, changes: Sequence[tuple[Mission, Mission]], now: datetime) -> None:
+    """(before, after) of each, under the lock that was taken when it was loaded."""
+    await conn.executemany(
+        "update mission set wish = $2, status = $3, version = $4, round = $5, attempts = $6, live = $7, provider_id = $8, offer_id = $9,"
+        " pending = $10, answer_by = $11, task_id = $12, task_kind = $13, changed_at = $14 where id = $1",
+        [_columns(after, now) for _, after in changes],
+    )
+    offers = [(after.id, offer) for before, after in changes for offer in after.offers if offer not in before.offers]
+    # An offer that ends is written before another takes its place, since only one may be accepted.
+    offers.sort(key=lambda found: found[1].status in ("live", "accepted"))
+    if offers:
+        await conn.executemany(
+            "insert into offer (id, mission_id, provider_id, attempt, round, expires_at, why, day, status, reason, appointment_start,"
+            " appointment_end, changed_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+            " on conflict (id) do update set status = excluded.status, reason = excluded.reason, day = excluded.day,"
+            " appointment_start = excluded.appointment_start, appointment_end = excluded.appointment_end, changed_at = excluded.changed_at",
+            [_offer_columns(mission_id, offer, now) for mission_id, offer in offers],
+        )
+
+
+async def loads(conn: Connection, days: Sequence[date]) -> dict[date, dict[str, int]]:
+    """day -> provider -> missions and live offers."""
+    rows = await conn.fetch(
+        "select day, provider_id, count(*) as n from offer where day = any($1::date[]) and status in ('live', 'accepted') group by day, provider_id",
+        days,
+    )
+    found: dict[date, dict[str, int]] = {day: {} for day in days}
+    for row in rows:
+        found[row["day"]][row["provider_id"]] = row["n"]
+    return found
+
+
+async def declines(conn: Connection, now: datetime) -> dict[str, int]:
+    """provider -> offers declined or let expire of late; "no_capacity" is no fault."""
+    rows = await conn.fetch(
+        "select provider_id, count(*) as n from offer where status in ('declined', 'expired') and changed_at > $1"
+        " and reason is distinct from 'no_capacity' group by provider_id",
+        now - DECLINES_WITHIN,
+    )
+    return {row["provider_id"]: row["n"] for row in rows}
+
+
+def _mission(row: Any, offers: Sequence[Any]) -> Mission:
+    return Mission(
+        id=row["id"],
+        case_id=row["case_id"],
+        need_id=row["need_id"],
+        number=row["number"],
+        service=row["service"],
+        wish=_wish(row["wish"]),
+        status=row["status"],
+        version=row["version"],
+        round=row["round"],
+        attempts=row["attempts"],
+        live=row["live"],
+        provider_id=row["provider_id"],
+        offer_id=row["offer_id"],
+        pending=row["pending"] and _wish(row["pending"]),
+        answer_by=row["answer_by"],
+        task=Task(row["task_id"], row["task_kind"]) if row["task_id"] else None,
+        offers=tuple(_offer(offer) for offer in offers),
+    )
+
+
+def _offer(row: Any) -> Offer:
+    return Offer(
+        id=row["id"],
+        provider_id=row["provider_id"],
+        attempt=row["attempt"],
+        round=row["round"],
+        expires_at=row["expires_at"],
+        why=tuple(row["why"]),
+        day=row["day"],
+        status=row["status"],
+        reason=row["reason"],
+        appointment=Slot(row["appointment_start"], row["appointment_end"]) if row["appointment_start"] else None,
+    )
+
+
+def _wish(stored: dict[str, Any]) -> Wish:
+    times = {"start": datetime.fromisoformat(stored["start"]), "end": datetime.fromisoformat(stored["end"])}
+    return Wish(**stored | times | {"place": Place(**stored["place"])})
+
+
+def _columns(mission: Mission, now: datetime) -> tuple[Any, ...]:
+    return (
+        mission.id,
+        asdict(mission.wish),
+        mission.status,
+        mission.version,
+        mission.round,
+        mission.attempts,
+        mission.live,
+        mission.provider_id,
+        mission.offer_id,
+        mission.pending and asdict(mission.pending),
+        mission.answer_by,
+        mission.task and mission.task.id,
+        mission.task and mission.task.kind,
+        now,
+    )
+
+
+def _offer_columns(mission_id: str, offer: Offer, now: datetime) -> tuple[Any, ...]:
+    slot = offer.appointment
+    return (
+        offer.id,
+        mission_id,
+        offer.provider_id,
+        offer.attempt,
+        offer.round,
+        offer.expires_at,
+        list(offer.why),
+        offer.day,
+        offer.status,
+        offer.reason,
+        slot and slot.start,
+        slot and slot.end,
+        now,
+    )
