@@ -37,7 +37,7 @@ class MoneyLine(Part):
 
 
 class BillPrepared(Event, owner="billing", name="bill_prepared", key="case_id"):
-    """The provider's bill for one prestation (payable)."""
+    """The provider's bill for one prestation (payable). Corrected by two: one that `reverses` what stood, negative, then the right one."""
 
     case_id: Id
     need_id: Id
@@ -49,6 +49,7 @@ class BillPrepared(Event, owner="billing", name="bill_prepared", key="case_id"):
     net_cents: Cents
     vat_cents: Cents
     gross_cents: Cents
+    reverses: Id | None = None
 
 
 class BillApproved(Event, owner="billing", name="bill_approved", key="case_id"):
@@ -69,7 +70,7 @@ class BillDisputed(Event, owner="billing", name="bill_disputed", key="case_id"):
 
 
 class ChargeRecorded(Event, owner="billing", name="charge_recorded", key="case_id"):
-    """What the principal will be invoiced for one need, and what is left to the member."""
+    """What the principal will be invoiced for one need, and what is left to the member. Corrected as bills are: `reverses`, then anew."""
 
     case_id: Id
     need_id: Id
@@ -81,6 +82,7 @@ class ChargeRecorded(Event, owner="billing", name="charge_recorded", key="case_i
     vat_cents: Cents
     gross_cents: Cents
     member_gross_cents: Cents
+    reverses: Id | None = None
 
 
 class CaseInvoiced(Event, owner="billing", name="case_invoiced", key="case_id"):

@@ -224,10 +224,12 @@ TASK_KIND: Family = {
     "coverage_unanswered": ("décision de prise en charge en attente", "coverage not answered"),
     "approval_unanswered": ("accord en attente", "approval not answered"),
     "at_risk_refused": ("engagée à nos risques puis refusée", "gone on at risk, then refused"),
+    "coverage_lost": ("plus prise en charge après modification", "no longer covered after a change"),
     "provisional_member": ("bénéficiaire provisoire, droits à vérifier", "provisional member, rights to be checked"),
     "reinstated_need": ("annulation arrivée trop tard", "cancellation came too late"),
     "bill_disputed": ("facture contestée", "bill disputed"),
     "tariff_missing": ("tarif manquant", "no tariff"),
+    "terms_missing": ("conditions du donneur d’ordre manquantes", "no terms of the principal"),
     "consumer_paused": ("file d’événements en pause", "consumer paused"),
     "record_parked": ("événement bloqué", "record parked"),
 }

@@ -68,6 +68,7 @@ def log_ends(running: Running) -> dict[tuple[str, int], int]:
             "sasl.username": running.kafka["user"],
             "sasl.password": running.kafka["password"],
             "group.id": "entraide-status",
+            "log_level": 0,
         }
     )
     try:

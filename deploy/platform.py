@@ -12,9 +12,10 @@ from typing import Self
 import httpx
 
 from deploy.embedded.process import StartFailed, tail
+from deploy.passwords import password
 from deploy.stack import Stack
 from deploy.supervisor import ROOT, Process, listening_socket
-from services.gateway.keys import make_keys
+from services.gateway.tokens import make_keys
 from services.kit.migrate import migrate
 
 SERVICES = ("intake", "reference", "dispatch", "tracking", "billing")
@@ -39,7 +40,6 @@ class Platform:
         progress("starting PostgreSQL and Kafka")
         stack = await Stack.up(folder, progress=progress)
         try:
-            make_keys(stack.folder / "secrets")
             progress("migrating the databases")
             async with asyncio.TaskGroup() as group:
                 for service in (*SERVICES, "gateway"):
@@ -58,13 +58,14 @@ class Platform:
         logs = self.stack.folder / "logs"
         logs.mkdir(exist_ok=True)
         secrets = self.stack.folder / "secrets"
+        signing_keys, public_keys = make_keys(secrets)
         for service, made in sockets.items():
             environment = {
                 **self.stack.environment(service),
-                "ENTRAIDE_JWKS_FILE": str(secrets / "jwks.json"),
+                "ENTRAIDE_JWKS_FILE": str(public_keys),
                 "ENTRAIDE_SERVICES": json.dumps(addresses),
-                "ENTRAIDE_KEYS_FOLDER": str(secrets),
-                "ENTRAIDE_PUBLIC_URL": self.url,
+                "ENTRAIDE_SIGNING_KEYS_FILE": str(signing_keys),
+                "ENTRAIDE_CSRF_SECRET": password(secrets, "csrf"),
                 **(settings or {}),
             }
             self.processes.append(Process(f"{service}-web", f"services.{service}.main", environment, logs / f"{service}-web.log", made))

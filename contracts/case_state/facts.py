@@ -140,7 +140,8 @@ def _visit(need: NeedState, visit_id: str, provider_id: str) -> VisitState:
 
 
 def visit_scheduled(need: NeedState, event: tracking.VisitScheduled) -> NeedState:
-    if need.has_offer("taken_back", (event.mission_id, event.provider_id)):
+    mission = (event.mission_id, event.provider_id)
+    if mission != need.mission and need.has_offer("taken_back", mission):
         return need
     visit = replace(_visit(need, event.visit_id, event.provider_id), worker_id=event.worker_id)
     return replace(need, visit=visit, appointment=event.appointment, mission_id=event.mission_id, provider_id=event.provider_id)
@@ -187,27 +188,32 @@ def _money(need: NeedState, **changes: Any) -> NeedState:
 
 
 def bill_prepared(need: NeedState, event: billing.BillPrepared) -> NeedState:
-    return _money(need, bill_id=event.bill_id, bill="prepared", payable_gross_cents=event.gross_cents)
+    if event.reverses is not None:
+        return need
+    return _money(need, bill_id=event.bill_id, bill="prepared", payable_gross_cents=event.gross_cents, paid=False)
 
 
 def bill_approved(need: NeedState, event: billing.BillApproved) -> NeedState:
-    return _money(need, bill_id=event.bill_id, bill="approved")
+    return _money(need, bill="approved") if need.money.bill_id == event.bill_id else need
 
 
 def bill_disputed(need: NeedState, event: billing.BillDisputed) -> NeedState:
-    return _money(need, bill_id=event.bill_id, bill="disputed")
+    return _money(need, bill="disputed") if need.money.bill_id == event.bill_id else need
 
 
 def charge_recorded(need: NeedState, event: billing.ChargeRecorded) -> NeedState:
-    return _money(need, charge_gross_cents=event.gross_cents, member_gross_cents=event.member_gross_cents)
+    if event.reverses is not None:
+        return need
+    cents = {"charge_gross_cents": event.gross_cents, "member_gross_cents": event.member_gross_cents}
+    return _money(need, charge_id=event.charge_id, **cents, invoiced=False)
 
 
-def case_invoiced(need: NeedState, _: billing.CaseInvoiced) -> NeedState:
-    return _money(need, invoiced=True)
+def case_invoiced(need: NeedState, event: billing.CaseInvoiced) -> NeedState:
+    return _money(need, invoiced=True) if need.money.charge_id == event.charge_id else need
 
 
-def case_paid(need: NeedState, _: billing.CasePaid) -> NeedState:
-    return _money(need, paid=True)
+def case_paid(need: NeedState, event: billing.CasePaid) -> NeedState:
+    return _money(need, paid=True) if need.money.bill_id == event.bill_id else need
 
 
 def nothing(need: NeedState, _: Event) -> NeedState:

@@ -130,9 +130,12 @@ class VisitState:
 
 @dataclass(frozen=True, slots=True)
 class MoneyState:
+    """The bill and the charge that stand; a reversal shows when the right one comes."""
+
     bill_id: str | None = None
     bill: Literal["prepared", "approved", "disputed"] | None = None
     payable_gross_cents: int | None = None
+    charge_id: str | None = None
     charge_gross_cents: int | None = None
     member_gross_cents: int | None = None
     invoiced: bool = False

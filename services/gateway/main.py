@@ -17,7 +17,7 @@ def create(settings: Settings) -> FastAPI:
     app = kit.create("gateway", settings, [api.router, api.admin], page=pages.problem)
     app.mount(PREFIX, static_app())
     app.include_router(pages.router)  # its last route takes every path that is left
-    app.state.pages = pages.load(csrf_secret)
+    app.state.pages = pages.load()
     app.state.signer = Signer(settings.signing_keys_file)
     sessions = Sessions(lambda: app.state.db, app.state.signer, csrf_secret, secure=settings.public_origin.startswith("https:"))
     app.state.sessions = sessions

@@ -24,15 +24,15 @@ router = APIRouter(include_in_schema=False)
 STUCK = tuple(dict.fromkeys(service for service in ROUTES.values() if service != LOCAL))
 
 
-def load(csrf_secret: bytes) -> Templates:
-    return templates(Path(__file__).parent, csrf_secret)
+def load() -> Templates:
+    return templates(Path(__file__).parent)
 
 
 def problem(request: Request, wrong: kit.Problem) -> Response:
     """A refusal as a page."""
     shown = problems.problem(wrong.status, trace_id=wrong.trace_id, code=wrong.code)
     pages: Templates = request.app.state.pages
-    return pages.problem(request, shown, now=_now(), caller=_claims(request.scope.get(SESSION)))
+    return pages.problem(request, shown, now=_now(), **_who(request, request.scope.get(SESSION)))
 
 
 @router.get("/sign-in")
@@ -50,9 +50,9 @@ async def sign_in(request: Request) -> Response:
     try:
         token, user = await usecases.sign_in(request.app.state.db, login, sent.get("password", ""), request.client.host if request.client else "")
     except WrongCredentials:
-        return _sign_in(request, Form({"login": login}, {"password": words.gettext("Identifiant ou mot de passe incorrect.")}), wanted, 401)
+        return _sign_in(request, Form({"login": login}, {"sign_in": words.gettext("Identifiant ou mot de passe incorrect.")}), wanted, 401)
     except TooManyAttempts:
-        return _sign_in(request, Form({"login": login}, {"password": words.gettext("Trop d’essais. Attendez un quart d’heure.")}), wanted, 429)
+        return _sign_in(request, Form({"login": login}, {"sign_in": words.gettext("Trop d’essais. Attendez un quart d’heure.")}), wanted, 429)
     response = RedirectResponse(domain.safe_next(wanted) or domain.home(user.roles), 303)
     sessions: Sessions = request.app.state.sessions
     response.set_cookie(sessions.cookie, token, max_age=int(domain.SESSION.total_seconds()), secure=sessions.secure, httponly=True, samesite="lax")
@@ -87,7 +87,7 @@ async def stuck(request: Request) -> Response:
     if AT_DESK.isdisjoint(attached.session.user.roles):
         raise Forbidden
     pages: Templates = request.app.state.pages
-    return pages.render(request, "stuck.html", now=_now(), caller=_claims(attached), active="stuck", services=STUCK)
+    return pages.render(request, "stuck.html", now=_now(), **_who(request, attached), active="stuck", services=STUCK)
 
 
 @router.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -111,10 +111,11 @@ def _attached(request: Request) -> Attached:
     return attached
 
 
-def _claims(attached: Attached | None) -> dict[str, Any] | None:
+def _who(request: Request, attached: Attached | None) -> dict[str, Any]:
     if attached is None:
-        return None
-    return {"name": attached.session.user.name, "roles": attached.session.user.roles, "sid": attached.session.sid}
+        return {}
+    sessions: Sessions = request.app.state.sessions
+    return {"caller": attached.session.user, "csrf": sessions.csrf(attached.session)}
 
 
 def _now() -> datetime:

@@ -1,5 +1,7 @@
 """Browser sessions at the door: the cookie, where a form may come from, and the token that is attached to what goes on to a service."""
 
+import hashlib
+import hmac
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +14,6 @@ from services.gateway.tokens import LIFE_S, Signer
 from services.gateway.usecases import Session
 from services.kit.db import Database
 from services.kit.errors import Forbidden, Unavailable
-from services.kit.web.forms import csrf_token
 
 REFUSAL, SESSION = "entraide.refusal", "entraide.session"  # in the scope: what the front tells the application behind it
 CHECKED_S = 30  # a session that was ended in another process is refused within this time
@@ -64,7 +65,7 @@ class Sessions:
         self._known.pop(token, None)
 
     def csrf(self, session: Session) -> str:
-        return csrf_token(self._csrf_secret, session.sid)
+        return hmac.new(self._csrf_secret, b"csrf:" + session.sid.encode(), hashlib.sha256).hexdigest()
 
     def _attach(self, token: str, session: Session, now: float, known: Attached | None) -> Attached:
         check_at = min(now + CHECKED_S, session.ends_at.timestamp())

@@ -101,7 +101,7 @@ async def client_by_id(tx: Transaction, client_id: str) -> tuple[Client, str] | 
 
 async def failures(tx: Transaction, login_sha256: bytes, address: str) -> Failures:
     """Attempts at one login queue here, so that many at once cannot all be the tenth."""
-    await tx.conn.execute("select pg_advisory_xact_lock(('x' || encode(substr($1, 1, 8), 'hex'))::bit(64)::bigint)", login_sha256)
+    await tx.conn.execute("select pg_advisory_xact_lock($1)", int.from_bytes(login_sha256[:8], signed=True))
     [row] = await tx.conn.fetch(_FAILURES, login_sha256, address, tx.now - WINDOW)
     return Failures(row["of_login"], row["from_address"])
 

@@ -33,6 +33,7 @@ class Caller:
     provider_id: str | None = None
     member_id: str | None = None
     csrf: str | None = None  # set for a browser session: its forms must carry it back
+    name: str = ""  # for the page's own eyes; told of people in a browser only
     language: str = "fr"
     trail: str = ""  # client and user, for audits
 
@@ -108,6 +109,7 @@ class Verifier:
             provider_id=claims.get("provider_id"),
             member_id=claims.get("member_id"),
             csrf=claims.get("csrf"),
+            name=claims.get("name", ""),
             language=claims.get("lang", "fr"),
             trail=str(claims.get("client_id") or claims["sub"]),
         )

@@ -32,10 +32,12 @@ log = structlog.get_logger()
 
 def infrastructure(failure: BaseException) -> bool:
     """True for what passes by itself: connections, deadlocks, time-outs, a full disk, a restart."""
+    if isinstance(failure, asyncpg.InFailedSQLTransactionError):
+        return False  # a handler went on after a failed statement
     if isinstance(failure, asyncpg.PostgresError):
         return (failure.sqlstate or "")[:2] in ("08", "40", "53", "55", "57", "58", "25") or isinstance(failure, asyncpg.InvalidCachedStatementError)
-    if isinstance(failure, asyncpg.InterfaceError):
-        return not isinstance(failure, ValueError)  # a ValueError is a wrong argument of ours
+    if isinstance(failure, asyncpg.InterfaceError):  # the others are wrong uses of ours
+        return any(word in str(failure) for word in ("is closed", "is closing", "released back"))
     return isinstance(failure, OSError | TimeoutError | KafkaError)
 
 
@@ -45,7 +47,7 @@ class Consumer:
         self._topic = topic
         self._table = table
         self._busy = asyncio.Lock()  # held while a batch is applied, never while polling
-        self._next: dict[int, int | None] = {}  # partition -> stored position
+        self._next: dict[int, int | None] = {}  # partition -> stored position; what comes from any other partition is read again
         self._committed_at = 0.0
         self.progressed_at = time.monotonic()
         self._kafka = AIOKafkaConsumer(
@@ -65,46 +67,61 @@ class Consumer:
         await self._kafka.start()
         try:
             while True:
-                if await pausing.is_paused(self._db, self._topic):
-                    await asyncio.sleep(1)
-                    continue
-                polled = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=500)
-                for partition, records in polled.items():
-                    for start in range(0, len(records), BATCH):
-                        await self._apply(partition, records[start : start + BATCH])
-                self._note_progress(bool(polled))
-                await self._commit()
+                try:
+                    await self._turn()
+                except Exception as failure:
+                    if not infrastructure(failure):
+                        raise
+                    log.info("trying again", topic=self._topic, failure=type(failure).__name__)
+                    self._next.clear()
+                    await asyncio.sleep(0.5)
         finally:
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(5):
                     await self._kafka.stop()
 
+    async def _turn(self) -> None:
+        if await pausing.is_paused(self._db, self._topic):
+            self.progressed_at = time.monotonic()  # it does what it should
+            await asyncio.sleep(1)
+            return
+        lost = [partition for partition in self._kafka.assignment() if partition.partition not in self._next]
+        if lost:
+            await self._seek(lost)
+        polled = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=500)
+        for partition, records in polled.items():
+            for start in range(0, len(records), BATCH):
+                async with self._busy:
+                    if partition.partition in self._next:
+                        await self._apply(partition, records[start : start + BATCH])
+        self._note_progress()
+        await self._commit()
+
     async def _apply(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        """Applies a batch, or forgets where its partition stands: what was polled after it is then read again, not applied."""
         items = [Item.of(_raw(record)) for record in records]
-        async with self._busy:
-            try:
-                await self._transact(partition.partition, items)
-            except marks.Overtaken:
-                await self._seek([partition])
-            except Exception as failure:  # noqa: BLE001 - the batch is tried again one by one; what a handler raises is its own
-                if not infrastructure(failure):
-                    log.info("batch failed, one by one", topic=self._topic, failure=type(failure).__name__)
-                await self._one_by_one(partition, items)
+        try:
+            await self._transact(partition.partition, items)
+        except marks.Overtaken:
+            self._next.pop(partition.partition, None)
+        except Exception as failure:  # noqa: BLE001 - the batch is tried again one by one; what a handler raises is its own
+            if not infrastructure(failure):
+                log.info("batch failed, one by one", topic=self._topic, failure=type(failure).__name__)
+            await self._one_by_one(partition, items)
 
     async def _one_by_one(self, partition: TopicPartition, items: Sequence[Item]) -> None:
         for item in items:
             tries, refused, wait = 0, None, 0.05
-            while True:
+            while partition.partition in self._next:
                 try:
                     await self._transact(partition.partition, [item], refused)
                     break
                 except marks.Overtaken:
-                    await self._seek([partition])
-                    return
+                    self._next.pop(partition.partition, None)
                 except Exception as failure:  # noqa: BLE001 - whatever a handler raises ends in the parking
                     if infrastructure(failure):
                         if partition not in self._kafka.assignment():
-                            return
+                            self._next.pop(partition.partition, None)
                         wait = min(wait * 2, 5)
                     else:
                         tries += 1
@@ -113,19 +130,23 @@ class Consumer:
                 await asyncio.sleep(wait)
 
     async def _transact(self, partition: int, items: Sequence[Item], refused: str | None = None) -> None:
-        expected = self._next.get(partition)
+        expected = self._next[partition]
         items = [item for item in items if expected is None or item.raw.offset >= expected]
         if not items:
             return
-        following = items[-1].raw.offset + 1
+        following, paused = items[-1].raw.offset + 1, False
         async with asyncio.timeout(HANDLER_S), self._db.transaction() as tx:
             newly = await delivery.apply(tx, self._table, self._topic, items, refused)
             await marks.advance(tx.conn, self._topic, partition, expected, following)
             if newly and await parking.too_many(tx.conn, self._topic):
+                paused = True
                 await pausing.pause(tx, self._topic)
             await tx.flush()
             failpoints.hit("consumer.before_commit")
         self._next[partition] = following
+        self.progressed_at = time.monotonic()
+        if paused:
+            self._next.clear()
         failpoints.hit("consumer.after_commit")
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
@@ -140,22 +161,22 @@ class Consumer:
     async def _seek(self, partitions: Iterable[TopicPartition]) -> None:
         async with self._db.connection() as conn:
             stored = await marks.positions(conn, self._topic)
-        for partition in partitions:
+        for partition in set(partitions) & self._kafka.assignment():
             position = stored.get(partition.partition)
-            self._next[partition.partition] = position
-            if position is None:
-                await self._kafka.seek_to_beginning(partition)
-            else:
+            if position is not None:
                 self._kafka.seek(partition, position)
+            elif not await self._kafka.seek_to_beginning(partition):
+                continue  # taken away meanwhile
+            self._next[partition.partition] = position
 
-    def _note_progress(self, moved: bool) -> None:
+    def _note_progress(self) -> None:
         behind = 0
         for partition in self._kafka.assignment():
             end = self._kafka.highwater(partition)
-            if end is not None:
-                behind += max(0, end - (self._next.get(partition.partition) or 0))
+            if end is not None and partition.partition in self._next:
+                behind += max(0, end - (self._next[partition.partition] or 0))
         metrics.lag.labels(self._db.service, self._topic).set(behind)
-        if moved or behind == 0:
+        if behind == 0:
             self.progressed_at = time.monotonic()
 
     async def _commit(self) -> None:

@@ -103,7 +103,7 @@ class Database:
                 tx = Transaction(conn, now, Outbox(self.service), cause or request_cause.get(None) or Cause.fresh())
                 yield tx
                 await tx.flush()
-            if tx.positions:
+            if tx.outbox.written:
                 self._woken()
 
     @asynccontextmanager
@@ -120,7 +120,7 @@ class Database:
 
 async def _enter(conn: Connection, tenant: Tenant) -> datetime:
     now: datetime = await conn.fetchval(
-        "select now() from set_config('app.principal_ids', $1, true), set_config('app.provider_id', $2, true), set_config('app.member_id', $3, true)",
+        "select now() from set_config('app.principal_ids', $1, true) a, set_config('app.provider_id', $2, true) b, set_config('app.member_id', $3, true) c",
         "{" + ",".join(tenant.principal_ids) + "}",
         tenant.provider_id or "",
         tenant.member_id or "",

@@ -92,6 +92,7 @@ class Outbox:
     """What one transaction will emit, in order."""
 
     service: str
+    written: int = 0
     _rows: list[_Row] = field(default_factory=list)
 
     def add(self, event: Event, cause: Cause, lane: Lane = Lane.LIVE) -> str:
@@ -149,6 +150,7 @@ class Outbox:
             [row.cause.traceparent for row in rows],
             now,
         )
+        self.written += len(rows)
         last = {(row.topic, row.key): row.seq for row in rows if _counted(row)}
         return [Position(self.service, key, seq) for (_, key), seq in last.items()]
 
@@ -185,8 +187,11 @@ with added as (
     with ordinality as r (lane, topic, key, seq, type, event_id, payload, correlation_id, causation_id, traceparent, place)
 ), moved as (
   update kit.outbox o set lane = 0
-  where o.published_at is null and o.lane = 1
-    and exists (select from added a where a.lane = 0 and a.topic = o.aggregatetype and a.key = o.aggregateid)
+  from (select distinct topic, key from added where lane = 0) a
+    cross join lateral (  -- "offset 0" keeps this a look-up per key: joined freely, it would read all that waits
+      select w.id from kit.outbox w
+      where w.published_at is null and w.aggregatetype = a.topic and w.aggregateid = a.key and w.lane = 1 offset 0) w
+  where o.id = w.id
 )
 insert into kit.outbox (lane, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
 select case when a.lane = 1 and exists (

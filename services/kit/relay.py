@@ -54,6 +54,7 @@ class Relay:
                     await self._idle()
         finally:
             await self._discard()
+            await self._hand_over()
 
     async def _turn(self) -> int:
         """Sends one batch; the number of rows sent, 0 when there are none or the lease is another's."""
@@ -122,6 +123,12 @@ class Relay:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(5):
                     await producer.stop()
+
+    async def _hand_over(self) -> None:
+        """Nobody has to wait until the lease runs out."""
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            async with self._db.connection() as conn:
+                await conn.execute("delete from kit.lease where name = $1 and token = $2", self._name, self._token)
 
     async def _idle(self) -> None:
         """Until somebody commits, half a second at most."""

@@ -4,9 +4,10 @@ Then the database was restored from a backup older than its own last events, and
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from contracts import cards, registry
@@ -26,24 +27,23 @@ def topics_of(service: str) -> set[str]:
 
 async def check(db: Database, connection: dict[str, Any]) -> None:
     """Raises `LogIsAhead`. Reads only what lies behind the last record the relay knows to be its own."""
-    async with db.connection() as conn:
-        known = {
-            (row["topic"], row["partition"]): row["last_offset"]
-            for row in await conn.fetch("select topic, partition, last_offset from kit.published")
-        }
-        last_row = await conn.fetchval("select greatest((select max(id) from kit.outbox), (select max(last_row) from kit.published), 0)")
     kafka = await _connected(topics_of(db.service), connection)
     try:
         partitions = kafka.assignment()
         ends, starts = await kafka.end_offsets(partitions), await kafka.beginning_offsets(partitions)
+        async with db.connection() as conn:  # after the ends: another process of this service may be emitting
+            known = {
+                (row["topic"], row["partition"]): row["last_offset"]
+                for row in await conn.fetch("select topic, partition, last_offset from kit.published")
+            }
+            last_row = await conn.fetchval("select greatest((select max(id) from kit.outbox), (select max(last_row) from kit.published), 0)")
         froms = {tp: max(known.get((tp.topic, tp.partition), -1) + 1, starts[tp]) for tp in partitions}
         for tp in partitions:
             kafka.seek(tp, min(froms[tp], ends[tp]))
         unread = {tp for tp in partitions if froms[tp] < ends[tp]}
         while unread:
             for records in (await kafka.getmany(timeout_ms=200, max_records=1000)).values():
-                for record in records:
-                    _refuse_unknown(db.service, last_row, record)
+                await _refuse_unknown(db, last_row, records)
             for tp in list(unread):
                 if await kafka.position(tp) >= ends[tp]:
                     unread.discard(tp)
@@ -66,14 +66,25 @@ async def _connected(topics: set[str], connection: dict[str, Any]) -> AIOKafkaCo
             await asyncio.sleep(0.5)
 
 
-def _refuse_unknown(service: str, last_row: int, record: Any) -> None:
-    try:
-        envelope = Envelope.from_headers(record.headers)
-    except Undecodable:
-        return
-    if envelope.source == service and envelope.row > last_row:
-        raise LogIsAhead(
-            f"{service}: the log holds {envelope.type} (row {envelope.row}, {record.topic}-{record.partition} at {record.offset}), but the database"
-            f" ends at row {last_row}: it was restored from a backup older than its own events. Restore a later backup or replay its archived WAL"
-            f" to the end, then start again. `entraide status` shows each service's last row."
+async def _refuse_unknown(db: Database, last_row: int, records: Sequence[ConsumerRecord]) -> None:
+    """Of one partition. A row that committed late may be missing below the last one: the counters tell."""
+    ours = [(record, envelope) for record in records if (envelope := _envelope(record)) and envelope.source == db.service]
+    async with db.connection() as conn:
+        counters = await conn.fetch(
+            "select key, last from kit.counter where topic = $1 and key = any($2::text[])", records[0].topic, [envelope.key for _, envelope in ours]
         )
+    last = {row["key"]: row["last"] for row in counters}
+    for record, envelope in ours:
+        if envelope.row > last_row or (record.topic != cards.TOPIC and envelope.seq > last.get(envelope.key, 0)):
+            raise LogIsAhead(
+                f"{db.service}: the log holds {envelope.type} (row {envelope.row}, {record.topic}-{record.partition} at {record.offset}), which the"
+                f" database, ending at row {last_row}, lacks: it was restored from a backup older than its own events. Restore a later backup or"
+                f" replay its archived WAL to the end, then start again. `entraide status` shows each service's last row."
+            )
+
+
+def _envelope(record: ConsumerRecord) -> Envelope | None:
+    try:
+        return Envelope.from_headers(record.headers)
+    except Undecodable:
+        return None

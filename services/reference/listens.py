@@ -22,7 +22,7 @@ async def on_case_opened(tx: Transaction, received: Sequence[Received]) -> None:
 
 
 async def on_case_reopened(tx: Transaction, received: Sequence[Received]) -> None:
-    await members.case_reopened(tx, [one.data.case_id for one in received])
+    await members.case_opened(tx, {one.data.case_id: None for one in received})
 
 
 async def on_case_closed(tx: Transaction, received: Sequence[Received]) -> None:

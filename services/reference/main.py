@@ -3,12 +3,12 @@
 from fastapi import FastAPI
 
 from services.kit import app as kit
-from services.reference import api
+from services.reference.api import catalog, coverage, members
 from services.reference.settings import Settings
 
 
 def create(settings: Settings) -> FastAPI:
-    return kit.create("reference", settings, [api.router])
+    return kit.create("reference", settings, [members.router, coverage.router, catalog.router])
 
 
 if __name__ == "__main__":

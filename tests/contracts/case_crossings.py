@@ -6,9 +6,32 @@ from typing import NamedTuple
 from contracts import dispatch, intake, reference, tracking
 from contracts.case_state.tables import Situation
 from contracts.registry import Event
-from tests.contracts.case_events import BORIS, BREST, NEXT_WEEK, OFFER_TO_BORIS, SECOND_VISIT, made, uid
-
-Story = list[Event]
+from tests.contracts.case_events import made
+from tests.contracts.case_stories import (
+    ACCEPTED,
+    AMEND,
+    AMENDED,
+    AT_RISK,
+    BORIS_ACCEPTS,
+    CANCEL,
+    COVERED,
+    ELSEWHERE,
+    FAIL,
+    GIVE_UP,
+    NEXT_VISIT,
+    OFFER_BORIS,
+    OFFERED,
+    OPEN,
+    PERFORM,
+    SCHEDULED,
+    START,
+    STARTED,
+    TAKE_BACK,
+    TAKEN_BACK,
+    TO_BORIS,
+    WORK,
+    Story,
+)
 
 
 class Meeting(NamedTuple):
@@ -27,31 +50,6 @@ def _merged(one: Story, other: Story) -> Iterator[Story]:
         return
     yield from ([one[0], *rest] for rest in _merged(one[1:], other))
     yield from ([other[0], *rest] for rest in _merged(one, other[1:]))
-
-
-OPEN: Story = [made(intake.CaseOpened), made(intake.NeedAdded)]
-COVERED: Story = [*OPEN, made(reference.CoverageGranted)]
-OFFERED: Story = [*COVERED, made(dispatch.MissionOffered)]
-ACCEPTED: Story = [*OFFERED, made(dispatch.MissionAccepted)]
-SCHEDULED: Story = [*ACCEPTED, made(tracking.VisitScheduled)]
-STARTED: Story = [*SCHEDULED, made(tracking.VisitStarted)]
-AMENDED: Story = [*SCHEDULED, made(intake.NeedAmended, wanted=NEXT_WEEK)]
-
-CANCEL: Story = [made(intake.NeedCancelled)]
-AMEND: Story = [made(intake.NeedAmended, wanted=NEXT_WEEK, place=BREST)]
-AT_RISK: Story = [made(intake.NeedAtRisk)]
-START: Story = [made(tracking.VisitStarted)]
-FAIL: Story = [made(tracking.VisitFailed)]
-PERFORM: Story = [made(tracking.PrestationCompleted)]
-NEXT_VISIT: Story = [made(tracking.VisitScheduled, visit_id=SECOND_VISIT)]
-WORK: Story = [*START, made(tracking.VisitCompleted), *PERFORM]
-TAKE_BACK: Story = [made(dispatch.MissionCancelled, again=True)]
-GIVE_UP: Story = [made(dispatch.MissionCancelled, again=False)]
-_TO_BORIS = {"mission_id": uid(31), "offer_id": OFFER_TO_BORIS, "provider_id": BORIS}
-OFFER_BORIS: Story = [made(dispatch.MissionOffered, **_TO_BORIS)]
-BORIS_ACCEPTS: Story = [made(dispatch.MissionAccepted, **_TO_BORIS)]
-ELSEWHERE: Story = [*TAKE_BACK, *OFFER_BORIS, *BORIS_ACCEPTS]
-TAKEN_BACK: Story = [*SCHEDULED, *TAKE_BACK, *START, *FAIL, *OFFER_BORIS]  # what dispatch reads last of all is the start
 
 
 def _of(kind: type[Event]) -> Story:
@@ -88,8 +86,8 @@ MEETINGS: dict[tuple[type[Event], Situation], Meeting] = {
     (dispatch.MissionReconfirmed, "cancelled"): Meeting(AMENDED, CANCEL, _of(dispatch.MissionReconfirmed)),
     (dispatch.MissionAmended, "taken_back"): Meeting(TAKEN_BACK, _of(dispatch.MissionAmended), BORIS_ACCEPTS),
     (dispatch.MissionReconfirmed, "taken_back"): Meeting(TAKEN_BACK, _of(dispatch.MissionReconfirmed), BORIS_ACCEPTS),
-    (dispatch.MissionAmended, "second_mission"): Meeting(SCHEDULED, [*ELSEWHERE, made(dispatch.MissionAmended, **_TO_BORIS)], START),
-    (dispatch.MissionReconfirmed, "second_mission"): Meeting(SCHEDULED, [*ELSEWHERE, made(dispatch.MissionReconfirmed, **_TO_BORIS)], START),
+    (dispatch.MissionAmended, "second_mission"): Meeting(SCHEDULED, [*ELSEWHERE, made(dispatch.MissionAmended, **TO_BORIS)], START),
+    (dispatch.MissionReconfirmed, "second_mission"): Meeting(SCHEDULED, [*ELSEWHERE, made(dispatch.MissionReconfirmed, **TO_BORIS)], START),
     (tracking.VisitScheduled, "cancelled"): Meeting(ACCEPTED, CANCEL, _of(tracking.VisitScheduled)),
     (tracking.VisitScheduled, "taken_back"): Meeting(ACCEPTED, TAKE_BACK, _of(tracking.VisitScheduled)),
     (dispatch.OfferExpired, "offer_accepted"): Meeting(OFFERED, _of(dispatch.OfferExpired), _of(dispatch.MissionAccepted)),

@@ -1,5 +1,6 @@
 """What holds for any log, possible or not, and for any the platform could write."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
@@ -70,7 +71,7 @@ def _pool() -> list[Event]:
     return pool
 
 
-def _log(events: list[Event | str]) -> list[Record]:
+def _log(events: Sequence[Event | str]) -> list[Record]:
     log = Log()
     for event in events:
         if isinstance(event, str):
@@ -80,14 +81,14 @@ def _log(events: list[Event | str]) -> list[Record]:
     return log.records
 
 
-ANY_LOG = st.lists(st.sampled_from([*_pool(), UNKNOWN]), max_size=60).map(_log)
+POOL: list[Event | str] = [*_pool(), UNKNOWN]
+ANY_LOG = st.lists(st.sampled_from(POOL), max_size=60).map(_log)
 # Half of them begin like a case, so that more than "not opened" is met.
 LIKELY_LOG = st.sampled_from(list(MEETINGS.values())).flatmap(
-    lambda meeting: st.lists(st.sampled_from([*_pool(), *meeting.one, *meeting.other, UNKNOWN]), max_size=40).map(
-        lambda events: _log([*meeting.before, *events])
-    )
+    lambda meeting: st.lists(st.sampled_from([*POOL, *meeting.one, *meeting.other]), max_size=40).map(lambda events: _log([*meeting.before, *events]))
 )
 LOGS = ANY_LOG | LIKELY_LOG
+UNTIMED = settings(deadline=None)
 CHOICES = st.lists(st.integers(0, 999), min_size=20, max_size=150)
 
 
@@ -106,6 +107,7 @@ def assert_whole(state: CaseState) -> None:
     assert state.state != "closed" or state.waiting is None
 
 
+@UNTIMED
 @given(LOGS)
 def test_any_log_folds_and_no_open_need_lacks_its_waiting(records: list[Record]) -> None:
     state = CaseState.empty(CASE)
@@ -115,6 +117,7 @@ def test_any_log_folds_and_no_open_need_lacks_its_waiting(records: list[Record])
     assert state.seen == {source: sum(r.envelope.source == source for r in records) for source in state.seen}
 
 
+@UNTIMED
 @given(LOGS)
 def test_the_same_log_gives_the_same_state_also_when_it_is_stored_on_the_way(records: list[Record]) -> None:
     half = len(records) // 2
@@ -124,6 +127,7 @@ def test_the_same_log_gives_the_same_state_also_when_it_is_stored_on_the_way(rec
     assert state == folded(records) == folded(records)
 
 
+@UNTIMED
 @given(LOGS)
 def test_the_round_trip_through_json_is_exact(records: list[Record]) -> None:
     state = folded(records)
@@ -132,6 +136,7 @@ def test_the_round_trip_through_json_is_exact(records: list[Record]) -> None:
     assert to_json(from_json(stored)) == stored
 
 
+@UNTIMED
 @given(LOGS, st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=20))
 def test_duplicates_anywhere_later_change_nothing(records: list[Record], copies: list[tuple[int, int]]) -> None:
     doubled = list(records)
@@ -143,6 +148,7 @@ def test_duplicates_anywhere_later_change_nothing(records: list[Record], copies:
     assert folded(doubled) == folded(records)
 
 
+@UNTIMED
 @given(LOGS, st.sets(st.integers(0, 99)))
 def test_a_log_with_holes_still_folds_and_names_them(records: list[Record], lost: set[int]) -> None:
     left = [record for rank, record in enumerate(records) if rank not in lost]
@@ -156,6 +162,7 @@ def test_a_log_with_holes_still_folds_and_names_them(records: list[Record], lost
     assert {anomaly.event_id for anomaly in state.anomalies if anomaly.why == "gap"} == after_holes
 
 
+@UNTIMED
 @given(LOGS, LOGS)
 def test_what_happens_to_another_case_changes_nothing(records: list[Record], others: list[Record]) -> None:
     state, other = CaseState.empty(CASE), CaseState.empty(CASE)
@@ -165,7 +172,7 @@ def test_what_happens_to_another_case_changes_nothing(records: list[Record], oth
     assert (state, other) == (folded(records), folded(others))
 
 
-@settings(max_examples=400)
+@settings(UNTIMED, max_examples=400)
 @given(CHOICES)
 def test_no_history_the_services_could_write_holds_an_anomaly(choices: list[int]) -> None:
     company = company_after(choices)
@@ -174,7 +181,7 @@ def test_no_history_the_services_could_write_holds_an_anomaly(choices: list[int]
     assert_whole(state)
 
 
-@settings(max_examples=200)
+@settings(UNTIMED, max_examples=200)
 @given(CHOICES)
 def test_once_all_have_read_the_log_the_fold_agrees_with_the_owner_of_the_need(choices: list[int]) -> None:
     company = company_after(choices)

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from deploy.stack import Stack
 from tests.kit.harness import Lab, Workshop
+from tests.kit.web import Keys, client, make
 
 
 @pytest.fixture(scope="session")
@@ -14,10 +16,16 @@ async def workshop(stack: Stack) -> AsyncIterator[Workshop]:
         yield workshop
 
 
-@pytest.fixture
-async def lab(workshop: Workshop) -> AsyncIterator[Lab]:
+@pytest.fixture(scope="session")
+async def used_lab(workshop: Workshop) -> AsyncIterator[Lab]:
     async with workshop.lab() as lab:
         yield lab
+
+
+@pytest.fixture
+async def lab(used_lab: Lab) -> Lab:
+    await used_lab.clean()
+    return used_lab
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +40,15 @@ async def own_workshop() -> AsyncIterator[Workshop]:
 async def own_lab(own_workshop: Workshop) -> AsyncIterator[Lab]:
     async with own_workshop.lab() as lab:
         yield lab
+
+
+@pytest.fixture
+def keys(lab: Lab) -> Keys:
+    return Keys(lab.sender.settings.jwks_file)
+
+
+@pytest.fixture
+async def web(lab: Lab, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(make(lab.sender)) as made:
+        made.headers["authorization"] = f"Bearer {keys.token(lab.sender.name)}"
+        yield made

@@ -1,6 +1,6 @@
 """Two services for a test, each with a database of its own, on the shared log: `sender` emits, `reader` keeps effects.
 
-Every lab has sources, consumer groups and databases that nobody else uses, and starts reading at the end of the log.
+Every lab has sources, consumer groups and databases that nobody else uses; a test uses keys that no other test uses.
 """
 
 import asyncio
@@ -154,6 +154,20 @@ class Lab:
     probe: AIOKafkaConsumer
     ends: dict[TopicPartition, int]  # of `cases` when the lab was made
 
+    async def clean(self) -> None:
+        """As new: empty databases, which know of the log as it stands and start at its end."""
+        for service in (self.sender, self.reader):
+            owner = await asyncpg.connect(service.owner_url)
+            tables = await owner.fetch("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = 'kit' or tablename = 'effect'")
+            await owner.execute("truncate " + ", ".join(row[0] for row in tables))
+            await owner.close()
+        self.ends = await self.probe.end_offsets(list(self.ends))
+        places = [(partition.partition, end) for partition, end in self.ends.items()]
+        async with self.reader.db.connection() as conn:
+            await conn.executemany("insert into kit.position (topic, partition, next_offset) values ('cases', $1, $2)", places)
+        async with self.sender.db.connection() as conn:
+            await conn.executemany("insert into kit.published (topic, partition, last_offset, last_row) values ('cases', $1, $2 - 1, 0)", places)
+
     async def effects(self, key: str) -> list[int]:
         """The seq of each effect of a key, in the order they were made."""
         found: list[int] = await self.reader.fetch("select seq from effect where source = $1 and key = $2 order by id", self.sender.name, key)
@@ -230,12 +244,8 @@ class Workshop:
     async def lab(self) -> AsyncIterator[Lab]:
         services = {role: await self._service(role) for role in USERS}
         partitions = [TopicPartition("cases", number) for number in self.probe.partitions_for_topic("cases") or ()]
-        lab = Lab(services["sender"], services["reader"], self.probe, await self.probe.end_offsets(partitions))
-        async with lab.reader.db.connection() as conn:
-            await conn.executemany(
-                "insert into kit.position (topic, partition, next_offset) values ('cases', $1, $2)",
-                [(partition.partition, end) for partition, end in lab.ends.items()],
-            )
+        lab = Lab(services["sender"], services["reader"], self.probe, dict.fromkeys(partitions, 0))
+        await lab.clean()
         try:
             yield lab
         finally:
@@ -248,14 +258,14 @@ class Workshop:
         await server.execute(statement)
         await server.close()
 
-    async def copy(self, source: str, copied: str, owner: str) -> None:
-        """A backup, or a restore: nobody may be connected to the source."""
-        await self.execute(f"create database {copied} template {source} owner {owner}")
+    async def copy(self, source: str, copied: str) -> None:
+        """A new database, a backup, or a restore: nobody may be connected to the source."""
+        await self.execute(f"create database {copied} template {source}")
 
     async def _service(self, role: str) -> Service:
         number = f"{next(numbers)}_{new_id()[-12:]}"
         database, template = f"kit_{role}_{number}", self.templates[f"kit_{role}"]
-        await self.copy(f"entraide_kit_{role}", database, f"kit_{role}_owner")
+        await self.copy(f"entraide_kit_{role}", database)
         environment = self.stack.environment(USERS[role]) | {
             "ENTRAIDE_DATABASE_URL": _at(template.staff, database),
             "ENTRAIDE_DATABASE_URL_OUTSIDE": _at(template.outside, database),
@@ -316,6 +326,15 @@ class Process:
             sys.executable, "-m", "tests.kit.process", role, service.name, cwd=ROOT, env=os.environ | service.environment | armed
         )
         return cls(process, marker, failpoint)
+
+    @staticmethod
+    async def told(service: Service, role: str) -> tuple[int, str]:
+        """The return code and last words of a process that ends by itself."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.kit.process", role, service.name, cwd=ROOT, env=os.environ | service.environment, stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await asyncio.wait_for(process.communicate(), 60)
+        return await process.wait(), said.decode()
 
     def reached(self) -> bool:
         """True when it has written its marker, which it does as the last thing before it stops itself."""

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from contracts.common import TaskOpened
-from services.kit import failpoints
+from services.kit import failpoints, worker
 from services.kit.consumer import Consumer
 from services.kit.db import Database, Transaction
 from services.kit.deadlines import Deadlines
@@ -12,7 +12,7 @@ from services.kit.kafka import connection
 from services.kit.outbox import Lane
 from services.kit.relay import Relay
 from services.kit.settings import ServiceSettings
-from services.kit.subscriptions import Subscription, Table
+from services.kit.subscriptions import Subscription, Table, every
 from tests.kit.harness import TYPE, keep
 
 ONE_BY_ONE = Table([Subscription("cases", TYPE, TaskOpened, keep)])  # many calls in one batch, so that there is a middle
@@ -23,7 +23,14 @@ async def fire(tx: Transaction, key: str) -> None:
     failpoints.hit("deadline.before_commit")
 
 
-async def main(role: str, service: str) -> None:
+def main(role: str, service: str) -> None:
+    if role == "worker":
+        worker.run(service, ServiceSettings.read(), [every("cases", keep)])
+    else:
+        asyncio.run(one_loop(role, service))
+
+
+async def one_loop(role: str, service: str) -> None:
     settings = ServiceSettings.read()
     db = await Database.connect(service, settings.database_url.get_secret_value(), size=4)
     match role:
@@ -35,4 +42,4 @@ async def main(role: str, service: str) -> None:
             await Deadlines(db, {"reminder": fire}).run()
 
 
-asyncio.run(main(*sys.argv[1:]))
+main(*sys.argv[1:])

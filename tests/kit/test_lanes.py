@@ -6,10 +6,12 @@ from tests.conftest import eventually
 from tests.kit.harness import TYPE, Lab, call, running
 
 ROWS = 200_000
-COUNTERS = "insert into kit.counter (topic, key, last) select 'cases', lpad(n::text, 8, '0') || '-0000-0000-0000-000000000000', 1 from generate_series(1, $1) n"
-OUTBOX = """
+REST = "-0000-0000-0000-000000000000"
+COUNTERS = f"insert into kit.counter (topic, key, last) select 'cases', lpad(n::text, 8, '0') || '{REST}', 1 from generate_series(1, $1) n"
+OUTBOX = f"""
 insert into kit.outbox (lane, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
-select 1, 'cases', lpad(n::text, 8, '0') || '-0000-0000-0000-000000000000', 1, $2, gen_random_uuid(), $3, gen_random_uuid(), gen_random_uuid(), '00', now() from generate_series(1, $1) n
+select 1, 'cases', lpad(n::text, 8, '0') || '{REST}', 1, $2, gen_random_uuid(), $3, gen_random_uuid(), gen_random_uuid(), '00', now()
+from generate_series(1, $1) n
 """
 
 
@@ -26,13 +28,14 @@ async def bulk_waiting(lab: Lab) -> int:
 
 
 async def live_published(lab: Lab) -> bool:
-    return await lab.sender.value("select count(*) = 0 from kit.outbox where lane = 0 and published_at is null")
+    done: bool = await lab.sender.value("select count(*) = 0 from kit.outbox where lane = 0 and published_at is null")
+    return done
 
 
 async def test_100_live_rows_pass_200000_bulk_rows_but_never_one_of_their_own_key(lab: Lab) -> None:
     await fill(lab)
     strangers = [new_id() for _ in range(50)]
-    own = [f"{ROWS - n:08}-0000-0000-0000-000000000000" for n in range(50)]  # their bulk rows are the last in the lane
+    own = [f"{ROWS - n:08}{REST}" for n in range(50)]  # their bulk rows are the last in the lane
     async with running(lab.sender.relay(Lane.LIVE).run(), lab.sender.relay(Lane.BULK).run()):
         async def begun() -> bool:
             return await bulk_waiting(lab) < ROWS

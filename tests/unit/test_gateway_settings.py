@@ -46,7 +46,7 @@ def test_it_starts_on_secrets_drawn_by_chance(environment: pytest.MonkeyPatch) -
     [
         ("CSRF_SECRET", "changeme-changeme-changeme", "sample"),
         ("CSRF_SECRET", "k9-Wq", "shorter"),
-        ("KAFKA_PASSWORD", "secret", "sample"),
+        ("KAFKA_PASSWORD", "Secret-123", "sample"),
         ("DATABASE_URL", "postgresql://gateway_staff:postgres@127.0.0.1/x", "sample"),
         ("DATABASE_URL_OUTSIDE", "postgresql://gateway_outside:Demo-Password-1234@127.0.0.1/x", "sample"),
         ("SIGNING_KEYS_FILE", "/nowhere/keys.json", "no such file"),

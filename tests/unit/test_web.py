@@ -12,8 +12,9 @@ from jinja2 import Environment, UndefinedError, nodes
 from jinja2.ext import babel_extract
 from starlette.requests import Request
 
+from services.kit.auth import Caller
 from services.kit.web import filters
-from services.kit.web.forms import Form, check_csrf, csrf_token, posted
+from services.kit.web.forms import Form, posted
 from services.kit.web.nav import LINKS, ROLES, navigation
 from services.kit.web.pages import Templates, part, templates
 from services.kit.web.problems import SENTENCES, problem
@@ -26,9 +27,8 @@ KIT = SERVICES / "kit" / "web"
 OWNERS = [KIT, *sorted(folder.parent for folder in SERVICES.glob("*/templates"))]
 FILES = [file for owner in OWNERS for file in sorted((owner / "templates").rglob("*.html"))]
 NAMES = [str(file.relative_to(SERVICES)) for file in FILES]
-SECRET = b"a secret of this test"
 NOW = datetime(2026, 11, 24, 8, 42, 18, tzinfo=UTC)
-AGENT = {"name": "Claire M.", "roles": ["agent"], "sid": "session-1"}
+AGENT = Caller("a", frozenset({"agent"}), frozenset(), name="Claire M.")
 
 
 def request(path: str = "/desk", query: str = "", **headers: str) -> Request:
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def page(folder: Path, source: str) -> Templates:
     (folder / "templates" / "page.html").write_text(source)
-    return templates(folder, SECRET)
+    return templates(folder)
 
 
 def shown(folder: Path, source: str, query: str = "", **context: Any) -> str:
@@ -130,12 +130,12 @@ def test_every_page_carries_the_policy_and_is_not_stored(folder: Path) -> None:
 
 
 def test_the_base_page_says_the_servers_time_who_asks_and_where_they_are(folder: Path) -> None:
-    out = shown(folder, '{% extends "base.html" %}', caller=AGENT, active="stuck", counts={"stuck": 15})
+    out = shown(folder, '{% extends "base.html" %}', caller=AGENT, csrf="of-the-session", active="stuck", counts={"stuck": 15})
     assert f'data-now="{NOW.isoformat()}"' in out
     assert "Claire M." in out and "chargé d’assistance" in out
     assert re.search(r'href="/desk/stuck" aria-current="page">Bloqués<span class="e-count hot">15', out)
     assert out.count("aria-current") == 1
-    assert f'name="csrf" value="{csrf_token(SECRET, "session-1")}"' in out
+    assert 'name="csrf" value="of-the-session"' in out
 
 
 def test_before_sign_in_there_is_no_navigation_stream_or_sign_out(folder: Path) -> None:
@@ -168,7 +168,7 @@ def test_the_meter_says_in_words_what_it_draws(folder: Path) -> None:
 
 
 def test_a_problem_says_what_happened_what_to_do_and_the_trace(folder: Path) -> None:
-    made = templates(folder, SECRET)
+    made = templates(folder)
     whole = made.problem(request(), problem(404, trace_id="4f1c-9a07"), now=NOW)
     fragment = made.problem(request(hx_request="true"), problem(404, trace_id="4f1c-9a07"), now=NOW)
     assert whole.status_code == fragment.status_code == 404
@@ -241,19 +241,10 @@ def test_every_sentence_of_the_kits_code_has_its_english() -> None:
 # Forms --------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_csrf_token_is_accepted_for_its_session_only() -> None:
-    token = csrf_token(SECRET, "session-1")
-    assert check_csrf(SECRET, "session-1", token)
-    assert not check_csrf(SECRET, "session-2", token)
-    assert not check_csrf(b"another secret", "session-1", token)
-    assert not check_csrf(SECRET, "session-1", "")
-    assert not check_csrf(SECRET, "session-1", "é")
-
-
 def test_a_form_carries_its_hidden_fields_with_a_new_key_each_time(folder: Path) -> None:
     source = '{% from "forms.html" import hidden %}{{ hidden(csrf, "11") }}'
-    first, second = (shown(folder, source, caller=AGENT) for _ in range(2))
-    assert 'name="version" value="11"' in first and csrf_token(SECRET, "session-1") in first
+    first, second = (shown(folder, source, caller=AGENT, csrf="of-the-session") for _ in range(2))
+    assert 'name="version" value="11"' in first and 'name="csrf" value="of-the-session"' in first
     keys = {re.findall(r'name="idempotency_key" value="([0-9a-f-]{36})"', out)[0] for out in (first, second)}
     assert len(keys) == 2 and all(key[14] == "7" for key in keys)
 

@@ -35,6 +35,17 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Principal:
+    """With the terms that it has from a day on."""
+
+    id: str
+    code: str
+    label: str
+    siren: str
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What a need's decision says about money. No cap: everything is covered."""
 

@@ -2,13 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import Literal
+from datetime import date, datetime
+from typing import Literal, Self
+from zoneinfo import ZoneInfo
 
 from services.billing.domain.charging import Charge, Need, Terms
 from services.billing.domain.pricing import Bill, Done, Tariff, price
 
 Lacking = Literal["tariff", "terms", "decision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A prestation as it is told."""
+
+    id: str
+    need_id: str
+    provider_id: str
+    service: str
+    start: datetime
+    lines: tuple[Done, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,11 @@ class Prestation:
     charge: Charge | None = None
     waiting_for: Lacking | None = None
     task_id: str | None = None
+
+    @classmethod
+    def of(cls, told: Performed, need: Need) -> Self:
+        day = told.start.astimezone(ZoneInfo(need.zone)).date()
+        return cls(told.id, need.case_id, need.id, need.number, need.principal_id, told.provider_id, told.service, day, told.lines)
 
 
 @dataclass(frozen=True, slots=True)

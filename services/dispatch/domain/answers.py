@@ -67,12 +67,12 @@ def reconfirm(mission: Mission, slot: Slot, now: datetime) -> Decision:
     return agreed, [Reconfirmed(moved, slot), *closed]
 
 
-def give_up(mission: Mission, provider_id: str) -> Decision:
+def give_up(mission: Mission, provider_id: str, said: str) -> Decision:
     """After an acceptance; the next candidate is asked. Raises `VisitStarted`, `MissionOver`."""
     if mission.provider_id != provider_id:
         return mission, []
     _require_not_started(mission)
-    mission, facts = take_back(mission, "provider_gave_up", again=True)
+    mission, facts = take_back(mission, "provider_gave_up", again=True, said=said)
     mission, closed = close_task(mission, "no_longer_needed")
     return mission, [*facts, *closed]
 

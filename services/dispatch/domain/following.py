@@ -60,9 +60,14 @@ def performed(mission: Mission, provider_id: str) -> Decision:
 
 
 def visit_failed(mission: Mission, provider_id: str) -> Decision:
-    """The mission stays the provider's until a person decides; it may be cancelled or reassigned again."""
-    ours = mission.status == "started" and mission.provider_id == provider_id
-    return (replace(mission, status="accepted"), []) if ours else (mission, [])
+    """The mission stays the provider's until a person decides. One that had been given to others before is theirs again."""
+    offer = mission.offer(mission.offer_id)
+    if mission.status != "started" or mission.provider_id != provider_id or offer is None:
+        return mission, []
+    if offer.reason in (None, "need_cancelled"):
+        return replace(mission, status="accepted"), []
+    lost = mission.with_offer(replace(offer, status="taken_back"))
+    return replace(lost, status="searching", provider_id=None, offer_id=None), []
 
 
 def reinstated(mission: Mission, task_id: str, rules: Rules, now: datetime) -> Decision:
@@ -84,7 +89,7 @@ def _at_work(mission: Mission, provider_id: str) -> Decision:
         mission, facts = take_back(mission, "reassigned", again=False)
     mission, withdrawn = withdraw(mission, "another_accepted")
     mission, closed = close_task(mission, "resolved_itself")
-    kept = replace(offer, status="accepted", reason=None) if offer.status == "taken_back" else offer
+    kept = replace(offer, status="accepted")
     working = replace(mission.with_offer(kept), status="started", provider_id=provider_id, offer_id=kept.id, pending=None, answer_by=None)
     return working, [*facts, *withdrawn, *closed, Started(kept)]
 

@@ -54,7 +54,8 @@ class Offer:
     why: tuple[str, ...]
     day: date  # the provider's day that this offer fills
     status: OfferStatus = "live"
-    reason: str | None = None
+    reason: str | None = None  # why it ended; of an accepted one: why it had been taken back, though its visit started all the same
+    said: str | None = None  # why the provider gave it up, or why it was assigned by hand
     appointment: Slot | None = None
 
 
@@ -97,8 +98,8 @@ class Mission:
 
     @property
     def asked(self) -> dict[str, OfferStatus]:
-        """Of this round: provider -> how its last offer stands."""
-        return {offer.provider_id: offer.status for offer in self.offers if offer.round == self.round}
+        """Of this round: provider -> how its last offer stands. Who lost the mission once is not asked again by itself."""
+        return {offer.provider_id: offer.status for offer in self.offers if offer.round == self.round or offer.status == "taken_back"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +214,11 @@ def withdraw(mission: Mission, reason: str, but: str | None = None) -> Decision:
     return mission, facts
 
 
-def take_back(mission: Mission, reason: str, *, again: bool) -> Decision:
+def take_back(mission: Mission, reason: str, *, again: bool, said: str | None = None) -> Decision:
     """The accepted offer of an assigned mission; the mission itself then waits for what follows."""
     offer = mission.offer(mission.offer_id)
     assert offer is not None, "an assigned mission without its offer"
-    ended = replace(offer, status="taken_back", reason=reason)
+    ended = replace(offer, status="taken_back", reason=reason, said=said)
     looking: Status = "offered" if mission.live else "searching"
     changed = replace(mission.with_offer(ended), provider_id=None, offer_id=None, status=looking if again else "cancelled")
     return _without_amendment(changed), [TakenBack(ended, again)]

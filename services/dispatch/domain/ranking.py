@@ -3,12 +3,12 @@
     score = 50 x (1 - distance / reach) + 30 x (1 - load / capacity) + 20 x (1 - declines / 5)
 
 distance: great circle between the communes in km; reach: the radius, 100 km where a whole département is served.
-load: missions and live offers of the wished day; declines: offers declined or let expire in the last 7 days, at most 5 count
+load: missions and live offers of the wished day; declines: offers declined, let expire or given up in the last 7 days, at most 5 count
 ("no_capacity" does not). The higher score first; the provider's id decides between equals, so that the order is always the same.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import asin, cos, radians, sin, sqrt
 
 from services.dispatch.domain.mission import OfferStatus, Place, Wish
@@ -46,13 +46,17 @@ class Ranking:
 def rank(
     providers: Iterable[Provider], service: str, wish: Wish, asked: Mapping[str, OfferStatus], load: Mapping[str, int], declines: Mapping[str, int]
 ) -> Ranking:
-    ranked, excluded = [], []
+    ranked: list[Candidate] = []
+    excluded: list[Excluded] = []
     for provider in providers:
         found = _judge(provider, service, wish, asked, load.get(provider.id, 0), declines.get(provider.id, 0))
         if isinstance(found, Candidate):
             ranked.append(found)
         else:
             excluded.append(Excluded(provider, found))
+    if measured := [candidate for candidate in ranked if candidate.distance_km is not None]:
+        nearest = min(measured, key=lambda candidate: (candidate.distance_km, candidate.provider.id))
+        ranked[ranked.index(nearest)] = replace(nearest, why=(*nearest.why, "nearest"))
     ranked.sort(key=lambda candidate: (-candidate.score, candidate.provider.id))
     return Ranking(tuple(ranked), tuple(excluded))
 

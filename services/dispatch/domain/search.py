@@ -112,10 +112,10 @@ def assign(mission: Mission, chosen: Chosen, slot: Slot, reason: str, rules: Rul
     return mission, [*facts, *closed, *offered, *accepted, *withdrawn]
 
 
-def take(mission: Mission, live: Offer, slot: Slot, reason: str | None = None) -> Decision:
+def take(mission: Mission, live: Offer, slot: Slot, said: str | None = None) -> Decision:
     """The offer becomes the mission's."""
     day = local_day(slot.start, mission.wish.place.zone)
-    taken = replace(live, status="accepted", appointment=slot, reason=reason, day=day)
+    taken = replace(live, status="accepted", appointment=slot, said=said, day=day)
     assigned = replace(mission.with_offer(taken), status="accepted", provider_id=taken.provider_id, offer_id=taken.id)
     return assigned, [Accepted(taken)]
 

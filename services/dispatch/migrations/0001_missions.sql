@@ -13,7 +13,7 @@ create table provider (
 
 -- Changes with every change of any provider: what a process remembers of them is good for as long as this is the same.
 create table provider_edition (
-  only boolean primary key default true check (only),
+  one boolean primary key default true check (one),
   edition uuid not null
 );
 
@@ -59,6 +59,7 @@ create table offer (
   day date not null,
   status text not null check (status in ('live', 'accepted', 'declined', 'expired', 'withdrawn', 'taken_back')),
   reason text,
+  said text,
   appointment_start timestamptz,
   appointment_end timestamptz,
   changed_at timestamptz not null,
@@ -69,7 +70,7 @@ create unique index offer_live on offer (mission_id, provider_id) where status =
 create index offer_of_provider on offer (provider_id, expires_at) where status = 'live';
 create index offer_seen_by on offer (provider_id, mission_id);
 create index offer_load on offer (day, provider_id) where status in ('live', 'accepted');
-create index offer_declined on offer (changed_at, provider_id) where status in ('declined', 'expired');
+create index offer_declined on offer (changed_at, provider_id) where status in ('declined', 'expired', 'taken_back');
 
 -- The copy of the case card: personal data, gone with its tombstone.
 create table case_card (

@@ -77,9 +77,9 @@ async def save(conn: Connection, changes: Sequence[tuple[Mission, Mission]], now
     offers.sort(key=lambda found: found[1].status in ("live", "accepted"))
     if offers:
         await conn.executemany(
-            "insert into offer (id, mission_id, provider_id, attempt, round, expires_at, why, day, status, reason, appointment_start,"
-            " appointment_end, changed_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-            " on conflict (id) do update set status = excluded.status, reason = excluded.reason, day = excluded.day,"
+            "insert into offer (id, mission_id, provider_id, attempt, round, expires_at, why, day, status, reason, said, appointment_start,"
+            " appointment_end, changed_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+            " on conflict (id) do update set status = excluded.status, reason = excluded.reason, said = excluded.said, day = excluded.day,"
             " appointment_start = excluded.appointment_start, appointment_end = excluded.appointment_end, changed_at = excluded.changed_at",
             [_offer_columns(mission_id, offer, now) for mission_id, offer in offers],
         )
@@ -98,10 +98,10 @@ async def loads(conn: Connection, days: Sequence[date]) -> dict[date, dict[str, 
 
 
 async def declines(conn: Connection, now: datetime) -> dict[str, int]:
-    """provider -> offers declined or let expire of late; "no_capacity" is no fault."""
+    """provider -> offers declined, let expire or given up of late; "no_capacity" is no fault."""
     rows = await conn.fetch(
-        "select provider_id, count(*) as n from offer where status in ('declined', 'expired') and changed_at > $1"
-        " and reason is distinct from 'no_capacity' group by provider_id",
+        "select provider_id, count(*) as n from offer where status in ('declined', 'expired', 'taken_back') and changed_at > $1"
+        " and (status = 'expired' or status = 'declined' and reason <> 'no_capacity' or reason = 'provider_gave_up') group by provider_id",
         now - DECLINES_WITHIN,
     )
     return {row["provider_id"]: row["n"] for row in rows}
@@ -140,6 +140,7 @@ def _offer(row: Any) -> Offer:
         day=row["day"],
         status=row["status"],
         reason=row["reason"],
+        said=row["said"],
         appointment=Slot(row["appointment_start"], row["appointment_end"]) if row["appointment_start"] else None,
     )
 
@@ -181,6 +182,7 @@ def _offer_columns(mission_id: str, offer: Offer, now: datetime) -> tuple[Any, .
         offer.day,
         offer.status,
         offer.reason,
+        offer.said,
         slot and slot.start,
         slot and slot.end,
         now,

@@ -27,12 +27,12 @@ async def everybody(conn: Connection) -> Providers:
 
 async def lock(conn: Connection, provider_id: str) -> Provider | None:
     row = await conn.fetchrow("select * from provider where id = $1 for update", provider_id)
-    return row and _provider(row)
+    return _provider(row) if row else None
 
 
 async def read(conn: Connection, provider_id: str) -> Provider | None:
     row = await conn.fetchrow("select * from provider where id = $1", provider_id)
-    return row and _provider(row)
+    return _provider(row) if row else None
 
 
 async def save(conn: Connection, provider: Provider) -> None:
@@ -57,9 +57,7 @@ async def save(conn: Connection, provider: Provider) -> None:
         provider.id,
         provider.door,
     )
-    await conn.execute(
-        "insert into provider_edition (edition) values ($1) on conflict (only) do update set edition = excluded.edition", new_id()
-    )
+    await conn.execute("insert into provider_edition (edition) values ($1) on conflict (one) do update set edition = excluded.edition", new_id())
 
 
 def _provider(row: Any) -> Provider:

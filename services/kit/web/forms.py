@@ -1,21 +1,11 @@
 """Forms: what was typed, what was wrong with it, and the hidden fields against sending twice, too late or from elsewhere."""
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import uuid_utils
 
 CSRF, KEY, VERSION = "csrf", "idempotency_key", "version"
-
-
-def csrf_token(secret: bytes, session_id: str) -> str:
-    return hmac.new(secret, b"csrf:" + session_id.encode(), hashlib.sha256).hexdigest()
-
-
-def check_csrf(secret: bytes, session_id: str, token: str) -> bool:
-    return hmac.compare_digest(csrf_token(secret, session_id).encode(), token.encode())
 
 
 def fresh_key() -> str:

@@ -19,7 +19,11 @@ DESK = (
     Link("/desk/stuck", "Bloqués", "stuck"),
 )
 CASES = DESK[1:2]
-EXTRANET = (Link("/extranet", "Missions", "missions"),)
+EXTRANET = (
+    Link("/extranet", "Offres", "offers"),
+    Link("/extranet/missions", "Missions", "missions"),
+    Link("/extranet/bills", "Factures", "bills"),
+)
 BOARD = (Link("/board", "Tableau de bord", "board"),)
 PORTAL = (Link("/me", "Mes services", "me"),)
 ADMIN = (Link("/admin", "Administration", "admin"),)

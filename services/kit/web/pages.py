@@ -2,18 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from services.kit.web import filters
-from services.kit.web.forms import csrf_token, fresh_key
+from services.kit.web.forms import fresh_key
 from services.kit.web.nav import AT_DESK, ROLES, navigation
 from services.kit.web.problems import Problem
 from services.kit.web.static_files import static
@@ -50,13 +50,22 @@ def part(request: Request) -> bool:
     return "part" in request.query_params or request.headers.get("hx-request") == "true"
 
 
-def templates(service_folder: Path, csrf_secret: bytes) -> "Templates":
-    return Templates(service_folder, csrf_secret)
+class Somebody(Protocol):
+    """Who asks, as far as a page shows it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def roles(self) -> Collection[str]: ...
+
+
+def templates(service_folder: Path) -> "Templates":
+    return Templates(service_folder)
 
 
 class Templates:
-    def __init__(self, service_folder: Path, csrf_secret: bytes) -> None:
-        self._secret = csrf_secret
+    def __init__(self, service_folder: Path) -> None:
         self._words = {lang: Words(lang, [service_folder, KIT]) for lang in LANGUAGES}
         self._environments = {lang: environment(service_folder, words) for lang, words in self._words.items()}
 
@@ -70,8 +79,8 @@ class Templates:
         name: str,
         *,
         now: datetime,
-        caller: Mapping[str, Any] | None = None,
-        session_id: str | None = None,
+        caller: Somebody | None = None,
+        csrf: str = "",
         active: str = "",
         counts: Mapping[str, int] | None = None,
         zone: str = "Europe/Paris",
@@ -80,11 +89,10 @@ class Templates:
     ) -> HTMLResponse:
         """Render with what every page needs.
 
-        caller: the claims of who asks (`name`, `roles`, `sid`), none before sign-in. session_id: what the CSRF token is bound to
-        when it is not the caller's `sid`. active: the key of the link of the navigation that is shown as current.
+        caller: none before sign-in. csrf: the token of the browser's session, which its forms carry back. active: the key of the
+        link of the navigation that is shown as current.
         """
-        lang, claims = language(request), caller or {}
-        roles, session = claims.get("roles", ()), session_id or claims.get("sid", "")
+        lang, roles = language(request), caller.roles if caller else ()
         page = self._environments[lang].get_template(name)
         body = page.render(
             context,
@@ -97,9 +105,9 @@ class Templates:
             desk=not AT_DESK.isdisjoint(roles),
             role=next((word for role, word in ROLES.items() if role in roles), ""),
             nav=navigation(roles, counts or {}),
-            csrf=csrf_token(self._secret, session) if session else "",
+            csrf=csrf,
             # Another session in the same browser must not listen to this one's stream; the name tells nothing about it.
-            stream_name=hashlib.sha256(session.encode()).hexdigest()[:16],
+            stream_name=hashlib.sha256(csrf.encode()).hexdigest()[:16],
             other_language=other_language(request, lang),
         )
         response = HTMLResponse(body, status, headers=HEADERS)
@@ -107,10 +115,10 @@ class Templates:
             response.set_cookie(COOKIE, asked, max_age=365 * 86400, samesite="lax", secure=request.url.scheme == "https")
         return response
 
-    def problem(self, request: Request, problem: Problem, *, now: datetime, caller: Mapping[str, Any] | None = None) -> HTMLResponse:
+    def problem(self, request: Request, problem: Problem, *, now: datetime, caller: Somebody | None = None, csrf: str = "") -> HTMLResponse:
         """The page, or for htmx the fragment, that says what happened and what to do."""
         name = "fragment_problem.html" if part(request) else "problem.html"
-        return self.render(request, name, now=now, caller=caller, status=problem.status, problem=problem)
+        return self.render(request, name, now=now, caller=caller, csrf=csrf, status=problem.status, problem=problem)
 
 
 def other_language(request: Request, lang: str) -> str:

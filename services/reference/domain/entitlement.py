@@ -141,9 +141,7 @@ def attempts(person: Person | None, claim: Claim) -> list[Attempt]:
     if person.ended_on and person.ended_on < claim.day:
         return [Refusal("member_ended", ("member_ended",))]
     held = [
-        contract
-        for contract in person.contracts
-        if claim.contract_id in (None, contract.id) and claim.principal_id in (None, contract.principal_id)
+        contract for contract in person.contracts if claim.contract_id in (None, contract.id) and claim.principal_id in (None, contract.principal_id)
     ]
     if not held:
         return [Refusal("no_contract", ("member_active", "no_contract"))]

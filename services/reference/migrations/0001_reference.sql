@@ -145,16 +145,34 @@ create table cover (
 create index cover_by_member on cover (member_id, need_id);
 create index cover_by_task on cover (task_id) where task_id is not null;
 
--- Rows of a file being loaded.
+-- Rows of a file being loaded. Text, since COPY is binary and our codecs for uuid and jsonb are not.
 create unlogged table staged (
-  feed uuid not null,
+  feed text not null,
   line int not null,
   key text not null,
   hash bytea not null,
-  content jsonb not null,
+  content text not null,
   at timestamptz not null default now(),
   primary key (feed, line)
 );
+
+-- A member with the contracts held, as readers see it: under the reader's own policies.
+create view member_sheet with (security_invoker = true) as
+select m.id, m.principal_id, m.number, m.civility, m.last_name, m.first_name, m.name_key, m.birth_date, m.phones, m.emails, m.address, m.insee,
+  m.postcode, m.language, m.provisional, m.linked_to, m.ended_on, m.version,
+  coalesce((
+    select jsonb_agg(jsonb_build_object('contract_id', c.id, 'number', c.number, 'product', c.product, 'label', p.label,
+      'starts_on', c.starts_on, 'ends_on', c.ends_on, 'state', c.state) order by c.starts_on desc, c.id)
+    from contract c join product p on p.code = c.product where c.member_id = m.id), '[]') as contracts
+from member m;
+
+-- What was loaded from files, whatever its kind.
+create view loaded with (security_invoker = true) as
+select 'principals' as kind, feed_key, feed_hash, principal_id as id from terms
+union all select 'products', feed_key, feed_hash, null from product
+union all select 'guarantees', feed_key, feed_hash, null from guarantee
+union all select 'members', feed_key, feed_hash, id from member
+union all select 'contracts', feed_key, feed_hash, id from contract;
 
 alter table principal enable row level security;
 alter table principal force row level security;
@@ -209,5 +227,5 @@ create policy owner on cover to reference_owner using (true) with check (true);
 create policy outside on cover to reference_outside
   using (member_id::text = current_setting('app.member_id', true) or principal_id = any (current_setting('app.principal_ids', true)::uuid[]));
 
-revoke all on staged, member_case from reference_outside;
-revoke insert, update, delete on principal, terms, product, guarantee, member, contract, rights, cover from reference_outside;
+revoke all on staged, member_case, loaded from reference_outside;
+revoke insert, update, delete on principal, terms, product, guarantee, member, contract, rights, cover, member_sheet from reference_outside;

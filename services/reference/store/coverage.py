@@ -60,15 +60,15 @@ async def read_rights(conn: Connection, keys: Iterable[RightsKey]) -> dict[Right
 
 
 async def shift_rights(conn: Connection, changes: Mapping[RightsKey, Rights]) -> dict[RightsKey, Rights]:
-    """Adds the (possibly negative) changes and returns what stands then."""
+    """Adds the (possibly negative) changes to rows that a decision once locked, and returns what stands then."""
     ordered = _ordered(key for key, change in changes.items() if change != Rights())
     if not ordered:
         return {}
     rows = await conn.fetch(
-        "insert into rights as r (contract_id, guarantee, period_start, used, reserved)"
-        " select * from unnest($1::uuid[], $2::text[], $3::date[], $4::numeric[], $5::numeric[])"
-        " on conflict (contract_id, guarantee, period_start) do update set used = r.used + excluded.used, reserved = r.reserved + excluded.reserved"
-        " returning contract_id, guarantee, period_start, used, reserved",
+        "update rights r set used = r.used + c.used, reserved = r.reserved + c.reserved"
+        " from unnest($1::uuid[], $2::text[], $3::date[], $4::numeric[], $5::numeric[]) as c (contract_id, guarantee, period_start, used, reserved)"
+        " where (r.contract_id, r.guarantee, r.period_start) = (c.contract_id, c.guarantee, c.period_start)"
+        " returning r.contract_id, r.guarantee, r.period_start, r.used, r.reserved",
         *_columns(ordered),
         [changes[key].used for key in ordered],
         [changes[key].reserved for key in ordered],
@@ -88,12 +88,19 @@ async def need_of_task(conn: Connection, task_id: str) -> str | None:
 
 
 async def save(conn: Connection, covers: Iterable[Cover]) -> None:
-    names = (*_CLAIM, "asked_contract_id", *_COVER)
-    await conn.execute(
-        f"insert into cover ({', '.join(names)}) select {', '.join(names)} from jsonb_populate_recordset(null::cover, $1)"
-        f" on conflict (need_id) do update set {', '.join(f'{name} = excluded.{name}' for name in names if name != 'need_id')}",
-        [_stored(cover) for cover in covers],
-    )
+    await conn.execute(_SAVE, [_stored(cover) for cover in covers])
+
+
+_SAVE = """
+insert into cover select * from jsonb_populate_recordset(null::cover, $1)
+on conflict (need_id) do update set
+  insee = excluded.insee, departement = excluded.departement, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+  quantity = excluded.quantity, unit = excluded.unit,
+  decision_id = excluded.decision_id, status = excluded.status, trace = excluded.trace, reason = excluded.reason,
+  contract_id = excluded.contract_id, guarantee = excluded.guarantee, period_start = excluded.period_start, renews_on = excluded.renews_on,
+  counts = excluded.counts, units = excluded.units, units_per_year = excluded.units_per_year, cap_gross_cents = excluded.cap_gross_cents,
+  member_rate = excluded.member_rate, expires_at = excluded.expires_at, need_open = excluded.need_open, task_id = excluded.task_id
+"""
 
 
 def holdings(covers: Iterable[Cover], sign: int) -> dict[RightsKey, Rights]:
@@ -124,7 +131,7 @@ def _contract(rows: list[Any]) -> Contract:
     first = rows[0]
     guarantees = tuple(Guarantee(row["code"], *(row[name] for name in _GUARANTEE)) for row in rows if row["code"])
     names = ("id", "number", "principal_id", "principal_ended_on", "product", "starts_on", "ends_on", "state")
-    return Contract(*(first[name] for name in names), guarantees)
+    return Contract(guarantees=guarantees, **{name: first[name] for name in names})
 
 
 def _cover(row: Any) -> Cover:

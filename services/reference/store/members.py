@@ -1,53 +1,42 @@
 """Members: search, the sheet, open cases and with them the cards."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from services.kit.db import Connection
 from services.reference.domain.names import Query
 
-LIMIT = 20
-_MEMBER = (
-    "m.id, m.principal_id, m.number, m.civility, m.last_name, m.first_name, m.birth_date, m.phones, m.emails, m.address, m.insee, m.postcode,"
-    " m.language, m.provisional, m.linked_to, m.ended_on, m.version"
-)
-_CONTRACTS = (
-    "coalesce((select jsonb_agg(jsonb_build_object('contract_id', c.id, 'number', c.number, 'product', c.product, 'label', p.label,"
-    " 'starts_on', c.starts_on, 'ends_on', c.ends_on, 'state', c.state) order by c.starts_on desc, c.id)"
-    " from contract c join product p on p.code = c.product where c.member_id = m.id), '[]') as contracts"
-)
-_SEARCH = {
-    "exact": f"select {_MEMBER}, {_CONTRACTS} from (select * from member where number = $1 union select * from member where phones && $2) m"
-    " order by m.ended_on nulls first, m.name_key limit 20",
-    "born": f"select {_MEMBER}, {_CONTRACTS} from (select * from member where birth_date = $1 and ($2::text[] = '{{}}' or name_key ~ any ($2))"
-    " and ($3::text[] = '{}' or insee = any ($3)) order by name_key limit 20) m",
-    "named": f"select {_MEMBER}, {_CONTRACTS} from (select distinct f.* from unnest($1::text[]) prefix cross join lateral"
-    " (select * from member where name_key >= prefix and name_key < prefix || '~' and ($2::text[] = '{}' or insee = any ($2))"
-    " order by name_key limit 20) f order by f.name_key limit 20) m",
-}
-
-_COUNT_OPENED = (
-    ", counted as (select member_id, count(*)::int as cases from opened group by member_id)"
-    " update member m set open_cases = m.open_cases + counted.cases, card_version = m.card_version + (m.open_cases = 0)::int"
-    " from counted where m.id = counted.member_id returning m.*, m.open_cases = counted.cases as first"
-)
-
 
 async def search(conn: Connection, query: Query, phones: Sequence[str]) -> list[dict[str, Any]]:
     """At most 20, with their contracts. `phones`: what the typed phone can mean, E.164."""
     if query.number or query.phone:
-        rows = await conn.fetch(_SEARCH["exact"], query.number, phones)
+        rows = await conn.fetch(
+            "select * from member_sheet where id in (select id from member where number = $1 union select id from member where phones && $2)"
+            " order by ended_on nulls first, name_key limit 20",
+            query.number,
+            phones,
+        )
     elif query.birth_date:
-        rows = await conn.fetch(_SEARCH["born"], query.birth_date, [f"^{name}" for name in query.names], query.communes)
+        rows = await conn.fetch(
+            "select * from member_sheet where birth_date = $1 and ($2::text[] = '{}' or name_key ~ any ($2))"
+            " and ($3::text[] = '{}' or insee = any ($3)) order by name_key limit 20",
+            query.birth_date,
+            [f"^{name}" for name in query.names],
+            query.communes,
+        )
     else:
-        rows = await conn.fetch(_SEARCH["named"], query.names, query.communes)
+        rows = await conn.fetch(
+            "select s.* from unnest($1::text[]) prefix cross join lateral (select * from member_sheet where name_key >= prefix"
+            " and name_key < prefix || '~' and ($2::text[] = '{}' or insee = any ($2)) order by name_key limit 20) s order by s.name_key limit 20",
+            query.names,
+            query.communes,
+        )
     return [dict(row) for row in rows]
 
 
 async def sheet(conn: Connection, member_id: str) -> dict[str, Any] | None:
-    row = await conn.fetchrow(f"select {_MEMBER}, {_CONTRACTS} from member m where m.id = $1", member_id)
-    return row and dict(row)
+    row = await conn.fetchrow("select * from member_sheet where id = $1", member_id)
+    return dict(row) if row else None
 
 
 async def next_provisional(conn: Connection) -> str:
@@ -67,21 +56,20 @@ async def insert(conn: Connection, member: Mapping[str, Any]) -> dict[str, Any]:
     return dict(row)
 
 
-async def open_cases(conn: Connection, cases: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Notes cases (id -> member id) as open; returns the members who had none before, with a new card version."""
+async def open_cases(conn: Connection, cases: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    """Notes cases as open (id -> member id, None for one that was open before); the members who had none, with a new card version."""
     rows = await conn.fetch(
-        "with opened as (insert into member_case as k (case_id, member_id, open) select *, true from unnest($1::uuid[], $2::uuid[])"
-        f" on conflict (case_id) do update set open = true where not k.open returning member_id){_COUNT_OPENED}",
+        "with opened as ("
+        " insert into member_case as k (case_id, member_id, open)"
+        " select o.case_id, coalesce(o.member_id, known.member_id), true"
+        " from unnest($1::uuid[], $2::uuid[]) as o (case_id, member_id) left join member_case known on known.case_id = o.case_id"
+        " where coalesce(o.member_id, known.member_id) is not null"
+        " on conflict (case_id) do update set open = true where not k.open returning member_id"
+        "), counted as (select member_id, count(*)::int as cases from opened group by member_id)"
+        " update member m set open_cases = m.open_cases + counted.cases, card_version = m.card_version + (m.open_cases = 0)::int"
+        " from counted where m.id = counted.member_id returning m.*, m.open_cases = counted.cases as first",
         list(cases),
         list(cases.values()),
-    )
-    return [dict(row) for row in rows if row["first"]]
-
-
-async def reopen_cases(conn: Connection, case_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """As `open_cases`, for cases that were open before."""
-    rows = await conn.fetch(
-        "with opened as (update member_case set open = true where case_id = any($1::uuid[]) and not open returning member_id)" + _COUNT_OPENED, case_ids
     )
     return [dict(row) for row in rows if row["first"]]
 
@@ -103,14 +91,3 @@ async def contract_ids(conn: Connection, member_ids: Sequence[str]) -> dict[str,
         "select member_id, array_agg(id order by id) as ids from contract where member_id = any($1::uuid[]) group by member_id", member_ids
     )
     return {row["member_id"]: row["ids"] for row in rows}
-
-
-async def rights(conn: Connection, contract_ids: Sequence[str], day: date) -> list[dict[str, Any]]:
-    """Rights of the contract years around a day, per guarantee, as they were used."""
-    rows = await conn.fetch(
-        "select contract_id, guarantee, period_start, used, reserved from rights"
-        " where contract_id = any($1::uuid[]) and period_start <= $2 and period_start > $2 - 366",
-        contract_ids,
-        day,
-    )
-    return [dict(row) for row in rows]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from contracts.common import Actor
@@ -14,7 +14,19 @@ from services.kit.outbox import Cause
 from services.reference import emits
 from services.reference.domain import coverage as domain
 from services.reference.domain.coverage import Cover, Decision, Fact
-from services.reference.domain.entitlement import Claim, Option, Person, Rights, RightsKey, Verdict, attempts, choose
+from services.reference.domain.entitlement import (
+    CONTRACT_ZONE,
+    Claim,
+    Contract,
+    Guarantee,
+    Option,
+    Person,
+    Rights,
+    RightsKey,
+    Verdict,
+    attempts,
+    choose,
+)
 from services.reference.store import coverage as store
 
 RESERVATION = "reservation"
@@ -33,6 +45,14 @@ class Asked:
     case_id: str
     claim: Claim
     cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Entitled:
+    contract: Contract
+    guarantee: Guarantee
+    rights: Rights
+    renews_on: date
 
 
 async def preview(conn: Connection, claim: Claim) -> tuple[Person | None, Verdict, dict[RightsKey, Rights]]:
@@ -108,4 +128,17 @@ async def _save(tx: Transaction, before: Sequence[Cover], decided: Sequence[tupl
 
 
 def _left(cover: Cover, standing: Mapping[RightsKey, Rights]) -> Decimal | None:
-    return standing[cover.key].left(cover.units_per_year) if cover.key in standing else None
+    here = standing.get(cover.key) if cover.key else None
+    return here.left(cover.units_per_year) if here else None
+
+
+async def menu(conn: Connection, member_id: str, now: datetime) -> list[Entitled]:
+    """What the member is entitled to in this contract year, guarantee by guarantee, as it was used. Empty for an unknown member."""
+    day = now.astimezone(CONTRACT_ZONE).date()
+    person = (await store.persons(conn, [member_id])).get(member_id)
+    held = [(contract, guarantee) for contract in (person.contracts if person else ()) for guarantee in contract.guarantees_on(day)]
+    keys = [RightsKey(contract.id, guarantee.code, contract.year(day)[0]) for contract, guarantee in held]
+    rights = await store.read_rights(conn, keys)
+    return [
+        Entitled(contract, guarantee, rights.get(key, Rights()), contract.year(day)[1]) for key, (contract, guarantee) in zip(keys, held, strict=True)
+    ]

@@ -29,14 +29,9 @@ async def add_provisional(tx: Transaction, principal_id: str, person: Mapping[st
     return row
 
 
-async def case_opened(tx: Transaction, cases: Mapping[str, str]) -> None:
-    """Case id -> member id. The first open case of a member publishes the card."""
+async def case_opened(tx: Transaction, cases: Mapping[str, str | None]) -> None:
+    """Case id -> member id, None for a case opened again. The first open case of a member publishes the card."""
     for row in await store.open_cases(tx.conn, cases):
-        tx.card(emits.card(row))
-
-
-async def case_reopened(tx: Transaction, case_ids: Sequence[str]) -> None:
-    for row in await store.reopen_cases(tx.conn, case_ids):
         tx.card(emits.card(row))
 
 

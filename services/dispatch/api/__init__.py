@@ -1,0 +1,1 @@
+"""The HTTP door of dispatch: `/api/dispatch/v1`. Translates; decides nothing."""

@@ -1,0 +1,37 @@
+"""Case cards: kept as they come, and passed on to whoever is on a mission of the case."""
+
+from typing import Any
+
+from contracts.cards import CaseCard
+from services.dispatch.emits import documents
+from services.dispatch.store import feed, missions
+from services.kit.db import Transaction
+
+
+async def keep(tx: Transaction, case_id: str, version: int, card: CaseCard | None) -> None:
+    """The higher version wins; a tombstone leaves its version and nothing of a person."""
+    content = card.model_dump(mode="json", exclude={"id", "version", "member_id"}) if card else {}
+    newer, before = await feed.replace_card(tx.conn, case_id, version, content)
+    if not newer:
+        return
+    if not content:
+        await feed.forget(tx.conn, case_id)
+        return
+    for mission_id in await feed.accepted_of_case(tx.conn, case_id):
+        await _pass_on(tx, mission_id, before or {}, content)
+
+
+async def _pass_on(tx: Transaction, mission_id: str, before: dict[str, Any], content: dict[str, Any]) -> None:
+    mission = await missions.read(tx.conn, mission_id)
+    offer = mission.offer(mission.offer_id) if mission else None
+    if mission is None or offer is None:
+        return
+    contact = documents.contact(content, mission.need_id)
+    if before and documents.contact(before, mission.need_id) == contact:
+        return
+    told = documents.document(mission, offer, "amended" if before else "contact") | {"contact": contact}
+    tx.at_end(feed.append, feed.Item(offer.provider_id, told, tx.cause))
+
+
+async def purge(tx: Transaction) -> None:
+    await feed.purge(tx.conn, tx.now)

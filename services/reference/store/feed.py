@@ -1,0 +1,151 @@
+"""Files being loaded: rows by COPY into a staging table, what changed by an anti-join on hashes, written in batches."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from services.kit.db import Connection
+
+KEPT = "1 day"  # staged rows of a load that was killed
+Rows = list[dict[str, Any]]
+
+
+async def stage(conn: Connection, feed: str, rows: Sequence[tuple[int, str, bytes, str]]) -> None:
+    """(line, key, hash, content as JSON), keys once in a file."""
+    await conn.copy_records_to_table("staged", columns=["feed", "line", "key", "hash", "content"], records=[(feed, *row) for row in rows], timeout=60)
+
+
+async def changed(conn: Connection, kind: str, feed: str, after_line: int, limit: int) -> Rows:
+    """The next staged rows, in the file's order, that differ from what is stored; `id` where they are known."""
+    rows = await conn.fetch(
+        "select s.line, s.key, s.hash, s.content::jsonb as content, k.id from staged s left join loaded k on k.kind = $1 and k.feed_key = s.key"
+        " where s.feed = $2 and s.line > $3 and k.feed_hash is distinct from s.hash order by s.line limit $4",
+        kind,
+        feed,
+        after_line,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def clear(conn: Connection, feed: str) -> None:
+    await conn.execute("delete from staged where feed = $1 or at < now() - $2::text::interval", feed, KEPT)
+
+
+async def principal_ids(conn: Connection) -> dict[str, str]:
+    return {row["code"]: row["id"] for row in await conn.fetch("select code, id from principal")}
+
+
+async def product_principals(conn: Connection) -> dict[str, tuple[str, str]]:
+    """Product code -> id and code of its principal."""
+    rows = await conn.fetch("select d.code, p.id, p.code as principal from product d join principal p on p.id = d.principal_id")
+    return {row["code"]: (row["id"], row["principal"]) for row in rows}
+
+
+async def save_principals(conn: Connection, rows: Rows) -> Rows:
+    """One row per principal and day; the identity is that of the latest day."""
+    await conn.execute(
+        "insert into principal (id, code, label, siren, ended_on) select distinct on (code) id, code, label, siren, ended_on"
+        " from jsonb_to_recordset($1) as r (id uuid, code text, label text, siren text, ended_on date, valid_from date)"
+        " order by code, valid_from desc"
+        " on conflict (code) do update set label = excluded.label, siren = excluded.siren, ended_on = excluded.ended_on",
+        rows,
+    )
+    saved = await conn.fetch(
+        "with saved as (insert into terms (principal_id, valid_from, fee_net_cents, markup_rate, vat_rate, at_risk_limit_cents, approval_above_cents,"
+        " feed_key, feed_hash) select p.id, r.valid_from, r.fee_net_cents, r.markup_rate, r.vat_rate, r.at_risk_limit_cents, r.approval_above_cents,"
+        " r.feed_key, r.feed_hash from jsonb_to_recordset($1) as r (code text, valid_from date, fee_net_cents bigint, markup_rate numeric,"
+        " vat_rate numeric, at_risk_limit_cents bigint, approval_above_cents bigint, feed_key text, feed_hash bytea)"
+        " join principal p on p.code = r.code on conflict (feed_key) do update set fee_net_cents = excluded.fee_net_cents,"
+        " markup_rate = excluded.markup_rate, vat_rate = excluded.vat_rate, at_risk_limit_cents = excluded.at_risk_limit_cents,"
+        " approval_above_cents = excluded.approval_above_cents, feed_hash = excluded.feed_hash returning *)"
+        " select s.*, p.code, p.label, p.siren, p.ended_on from saved s join principal p on p.id = s.principal_id order by p.code, s.valid_from",
+        rows,
+    )
+    return [dict(row) for row in saved]
+
+
+async def save_products(conn: Connection, rows: Rows) -> None:
+    await conn.execute(
+        "insert into product select * from jsonb_populate_recordset(null::product, $1) on conflict (code) do update"
+        " set label = excluded.label, feed_hash = excluded.feed_hash",
+        rows,
+    )
+
+
+async def save_guarantees(conn: Connection, rows: Rows) -> None:
+    await conn.execute(
+        "insert into guarantee select * from jsonb_populate_recordset(null::guarantee, $1)"
+        " on conflict (product, code, valid_from) do update set services = excluded.services, counts = excluded.counts,"
+        " units_per_year = excluded.units_per_year, cap_gross_cents = excluded.cap_gross_cents, member_rate = excluded.member_rate,"
+        " waiting_days = excluded.waiting_days, area = excluded.area, excluded = excluded.excluded, feed_hash = excluded.feed_hash",
+        rows,
+    )
+
+
+async def save_members(conn: Connection, rows: Rows) -> Rows:
+    """As they stand then; a card version is taken where an open case makes the card public."""
+    saved = await conn.fetch(
+        "insert into member as m (id, principal_id, number, civility, last_name, first_name, name_key, birth_date, phones, emails, address, insee,"
+        " postcode, language, ended_on, version, card_version, open_cases, feed_key, feed_hash)"
+        " select id, principal_id, number, civility, last_name, first_name, name_key, birth_date, phones, emails, address, insee,"
+        " postcode, language, ended_on, 1, 0, 0, feed_key, feed_hash from jsonb_populate_recordset(null::member, $1)"
+        " on conflict (feed_key) do update set civility = excluded.civility, last_name = excluded.last_name, first_name = excluded.first_name,"
+        " name_key = excluded.name_key, birth_date = excluded.birth_date, phones = excluded.phones, emails = excluded.emails,"
+        " address = excluded.address, insee = excluded.insee, postcode = excluded.postcode, language = excluded.language,"
+        " ended_on = excluded.ended_on, feed_hash = excluded.feed_hash, version = m.version + 1,"
+        " card_version = m.card_version + (m.open_cases > 0)::int returning *",
+        rows,
+    )
+    return [dict(row) for row in saved]
+
+
+async def holders(conn: Connection, contract_ids: Sequence[str]) -> dict[str, str]:
+    """Contract id -> member id, as it is before they change."""
+    rows = await conn.fetch("select id, member_id from contract where id = any($1::uuid[])", contract_ids)
+    return {row["id"]: row["member_id"] for row in rows}
+
+
+async def save_contracts(conn: Connection, rows: Rows) -> Rows:
+    """As they stand then. A row whose member is not known is missing from the answer."""
+    saved = await conn.fetch(
+        "insert into contract as c (id, number, principal_id, member_id, product, starts_on, ends_on, state, version, feed_key, feed_hash)"
+        " select r.id, r.number, r.principal_id, m.id, r.product, r.starts_on, r.ends_on, r.state, 1, r.feed_key, r.feed_hash"
+        " from jsonb_to_recordset($1) as r (id uuid, number text, principal_id uuid, member_key text, product text, starts_on date, ends_on date,"
+        " state text, feed_key text, feed_hash bytea) join member m on m.feed_key = r.member_key"
+        " on conflict (feed_key) do update set member_id = excluded.member_id, starts_on = excluded.starts_on, ends_on = excluded.ends_on,"
+        " state = excluded.state, feed_hash = excluded.feed_hash, version = c.version + 1 returning *",
+        rows,
+    )
+    return [dict(row) for row in saved]
+
+
+async def next_versions(conn: Connection, member_ids: Sequence[str]) -> Rows:
+    rows = await conn.fetch("update member set version = version + 1 where id = any($1::uuid[]) returning *", member_ids)
+    return [dict(row) for row in rows]
+
+
+async def restate_contracts(conn: Connection, products: Sequence[str], after: str | None, limit: int) -> Rows:
+    """The next contracts of these products, by id, each at a new version."""
+    rows = await conn.fetch(
+        "update contract c set version = version + 1 from (select id from contract where product = any($1::text[])"
+        " and ($2::uuid is null or id > $2) order by id limit $3 for update) n where c.id = n.id returning c.*",
+        products,
+        after,
+        limit,
+    )
+    return sorted((dict(row) for row in rows), key=lambda row: str(row["id"]))
+
+
+async def guarantees(conn: Connection, products: Sequence[str], day: date) -> dict[str, Rows]:
+    """The version in force of each guarantee, per product."""
+    rows = await conn.fetch(
+        "select distinct on (product, code) * from guarantee where product = any($1::text[]) and valid_from <= $2"
+        " order by product, code, valid_from desc",
+        products,
+        day,
+    )
+    found: dict[str, Rows] = {}
+    for row in rows:
+        found.setdefault(row["product"], []).append(dict(row))
+    return found

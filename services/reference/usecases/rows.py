@@ -1,0 +1,147 @@
+"""What a row of each feed file may hold: columns are the fields, lists are separated by `|`, an empty cell means the default."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from stdnum.fr import siren
+
+from contracts.common import Code, Departement, Insee, Label, Number, Postcode
+from services.kit import places
+from services.reference.usecases import phones
+
+
+def _split(cell: object) -> object:
+    return [part.strip() for part in cell.split("|") if part.strip()] if isinstance(cell, str) else cell
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=80)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+Rate = Annotated[Decimal, Field(ge=0, le=1, decimal_places=6)]
+CentsCell = Annotated[int, Field(ge=0, le=10**12)]
+Codes = Annotated[list[Code], BeforeValidator(_split)]
+Phones = Annotated[list[str], BeforeValidator(_split), Field(max_length=5)]
+Emails = Annotated[
+    list[Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=200, to_lower=True)]], BeforeValidator(_split)
+]
+Departements = Annotated[list[Departement], BeforeValidator(_split)]
+Places = Annotated[list[Departement | Insee], BeforeValidator(_split)]
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @property
+    def key(self) -> str:
+        """What makes two rows the same thing."""
+        raise NotImplementedError
+
+
+class PrincipalRow(Row):
+    """A principal with its terms from `valid_from`. Rates are fractions."""
+
+    code: Code
+    label: Label
+    siren: str
+    fee_net_cents: CentsCell = 0
+    markup_rate: Rate = Decimal(0)
+    vat_rate: Rate = Decimal("0.20")
+    at_risk_limit_cents: CentsCell = 0
+    approval_above_cents: CentsCell | None = None
+    valid_from: date
+    ended_on: date | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.code}/{self.valid_from}"
+
+    @model_validator(mode="after")
+    def _known_to_the_register(self) -> Self:
+        if not siren.is_valid(self.siren):
+            raise ValueError("siren: its check digit is wrong")
+        return self
+
+
+class ProductRow(Row):
+    code: Code
+    label: Label
+    principal: Code
+
+    @property
+    def key(self) -> str:
+        return self.code
+
+
+class GuaranteeRow(Row):
+    """`area`: départements, none for everywhere. `excluded`: départements or INSEE codes. Without `units_per_year` no limit."""
+
+    product: Code
+    code: Code
+    services: Codes = Field(min_length=1)
+    counts: Literal["interventions", "units"] = "interventions"
+    units_per_year: Annotated[Decimal, Field(gt=0, decimal_places=2)] | None = None
+    cap_gross_cents: CentsCell | None = None
+    member_rate: Rate = Decimal(0)
+    waiting_days: Annotated[int, Field(ge=0, le=3660)] = 0
+    area: Departements = []
+    excluded: Places = []
+    valid_from: date = date(2000, 1, 1)
+
+    @property
+    def key(self) -> str:
+        return f"{self.product}/{self.code}/{self.valid_from}"
+
+
+class MemberRow(Row):
+    """Phones in any form; they are kept as E.164."""
+
+    principal: Code
+    number: Number
+    civility: Annotated[str, StringConstraints(max_length=20)] = ""
+    last_name: Name
+    first_name: Text = ""
+    birth_date: date | None = None
+    phones: Phones = []
+    emails: Emails = []
+    address: Annotated[str, StringConstraints(max_length=300)] = ""
+    insee: Insee | None = None
+    postcode: Postcode | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "fr"
+    ended_on: date | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.principal}/{self.number}"
+
+    @property
+    def e164(self) -> list[str]:
+        """Raises `Invalid`."""
+        return list(dict.fromkeys(phones.e164(typed, self.postcode) for typed in self.phones))
+
+    @model_validator(mode="after")
+    def _lives_somewhere(self) -> Self:
+        if self.insee and self.insee not in places.communes():
+            raise ValueError("insee: no commune has this code")
+        return self
+
+
+class ContractRow(Row):
+    """Of the product's principal; `member` is the member's number there. `ends_on` is the last day covered."""
+
+    number: Number
+    product: Code
+    member: Number
+    starts_on: date
+    ends_on: date | None = None
+    state: Literal["active", "suspended"] = "active"
+
+    @property
+    def key(self) -> str:
+        return f"{self.product}/{self.number}"
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if self.ends_on and self.ends_on < self.starts_on:
+            raise ValueError("ends_on: a contract cannot end before it starts")
+        return self

@@ -1,0 +1,146 @@
+"""The case view of every door, each in its own words."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import phonenumbers
+from fastapi import APIRouter, Path, Query, Request
+
+from contracts.common import Id
+from services.kit import cursor
+from services.kit.app import PROBLEMS
+from services.kit.auth import Caller
+from services.kit.errors import Forbidden, NotFound
+from services.tracking.api.shared import PREFIX, Reader, db, hub
+from services.tracking.listens import words
+from services.tracking.store import cases
+from services.tracking.store.cases import Filter
+from services.tracking.usecases import read
+
+router = APIRouter(prefix=PREFIX, tags=["cases"], responses=PROBLEMS)
+
+After = Annotated[str | None, Query(description="`source:key:seq`, as a command answered it in Entraide-Position: waits up to 2 s for it")]
+Limit = Annotated[int, Query(ge=1, le=cursor.LIMIT)]
+Sort = Literal["opened", "next"]
+
+
+@router.get("/cases")
+async def list_cases(
+    caller: Reader,
+    request: Request,
+    state: str | None = None,
+    waiting_for: str | None = None,
+    principal_id: Id | None = None,
+    service: str | None = None,
+    q: Annotated[str | None, Query(max_length=120, description="case number, phone as typed, plate or name")] = None,
+    sort: Sort = "opened",
+    after: Annotated[str | None, Query(description="the `next` of the page before")] = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Newest first, or by what falls due first; with the count of all that match."""
+    wanted = own(caller, narrowed(q, state=state, waiting_for=waiting_for, principal_id=principal_id, service=service))
+    async with db(request).transaction(caller.tenant) as tx:
+        rows = await cases.listing(tx.conn, wanted, sort, place(after), limit)
+        total = await cases.count(tx.conn, wanted)
+    return {"cases": rows, "next": following(rows, sort, limit), "total": total}
+
+
+@router.get("/totals")
+async def totals(caller: Reader, request: Request) -> dict[str, Any]:
+    """How much the view holds, and whether anything in it could not happen."""
+    if not caller.staff:
+        raise Forbidden("this is for staff")
+    async with db(request).connection() as conn:
+        return await cases.totals(conn)
+
+
+@router.get("/board")
+async def board(caller: Reader, request: Request, after: str | None = None, limit: Limit = 50) -> dict[str, Any]:
+    """A principal's own cases: how many in each state, and the newest of them."""
+    if not caller.principal_ids:
+        raise Forbidden("this is for principals")
+    wanted = own(caller, Filter())
+    async with db(request).transaction(caller.tenant) as tx:
+        rows = await cases.listing(tx.conn, wanted, "opened", place(after), limit)
+        return {"states": await cases.counts(tx.conn, wanted), "cases": rows, "next": following(rows, "opened", limit)}
+
+
+@router.get("/cases/{key}")
+async def read_case(
+    key: Annotated[str, Path(max_length=40, description="id or number, spaces allowed")], caller: Reader, request: Request, after: After = None
+) -> dict[str, Any]:
+    """One case, by id or number, in the words of whoever asks."""
+    return await read.case(db(request), hub(request), caller, plain(key), after)
+
+
+@router.get("/cases/{case_id}/timeline")
+async def timeline(
+    case_id: Id,
+    caller: Reader,
+    request: Request,
+    after: After = None,
+    before: Annotated[int | None, Query(description="the `next` of the page before")] = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """What happened, newest first; for staff."""
+    if not caller.staff:
+        raise NotFound("no such case")
+    late = await read.wait_for(db(request), hub(request), caller, after)
+    async with db(request).connection() as conn:
+        rows = await cases.timeline(conn, case_id, before, limit)
+    if not rows and late is None:
+        raise NotFound("no such case")
+    return {"events": rows, "next": rows[-1]["place"] if len(rows) == limit else None, "recording": late is not None}
+
+
+def own(caller: Caller, wanted: Filter) -> Filter:
+    """Only what is the caller's. Raises `Forbidden` for who has no cases of their own."""
+    if caller.staff:
+        return wanted
+    if caller.principal_ids:
+        mine = caller.principal_ids
+        asked = wanted.principal_ids
+        return replace(wanted, principal_ids=mine if asked is None else tuple(one for one in asked if one in mine))
+    if caller.member_id:
+        return replace(wanted, member_id=caller.member_id)
+    raise Forbidden("your missions are at dispatch")
+
+
+def narrowed(q: str | None, *, state: str | None, waiting_for: str | None, principal_id: str | None, service: str | None) -> Filter:
+    """The server decides what was typed: a case number, a phone, or words of a name and plates."""
+    wanted = Filter(state=state, waiting_for=waiting_for, principal_ids=(principal_id,) if principal_id else None, service=service)
+    if not q or not q.strip():
+        return wanted
+    number = plain(q)
+    if number.isdigit() and len(number) == 9:
+        return replace(wanted, number=number)
+    return replace(wanted, terms=(phone,) if (phone := _phone(q)) else tuple(words(q)) or ("",))
+
+
+def plain(key: str) -> str:
+    """A case number without its spaces and its need; an id as it is."""
+    digits = "".join(key.split())
+    head = digits.partition("-")[0]
+    return head if head.isdigit() and len(head) == 9 else key
+
+
+def place(after: str | None) -> tuple[datetime, str] | None:
+    values = cursor.decode(after, 2)
+    return (datetime.fromisoformat(values[0]), values[1]) if values else None
+
+
+def following(rows: list[dict[str, Any]], sort: Sort, limit: int) -> str | None:
+    if len(rows) < limit:
+        return None
+    return cursor.encode(rows[-1]["opened_at" if sort == "opened" else "next_date"], rows[-1]["case_id"])
+
+
+def _phone(typed: str) -> str | None:
+    if any(sign.isalpha() for sign in typed):  # the library would dial a name
+        return None
+    try:
+        number = phonenumbers.parse(typed, "FR")
+    except phonenumbers.NumberParseException:
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if phonenumbers.is_possible_number(number) else None

@@ -1,0 +1,50 @@
+"""What the live stream tells: the last change of each topic, with a sequence whose order is that of the commits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.kit.db import Connection
+
+CHANNEL = "entraide_view"
+TASKS = "tasks"
+_LOCK = 7_263_556
+
+
+async def note(conn: Connection, topics: Mapping[str, str | None]) -> None:
+    """Topic → case it is about. To be called last: whoever notes waits until this transaction ends."""
+    await conn.execute(
+        "with locked as materialized (select pg_advisory_xact_lock($3))"
+        " insert into change (topic, case_id, seq) select t.topic, t.case_id, nextval('change_seq')"
+        " from locked, unnest($1::text[], $2::uuid[]) as t (topic, case_id)"
+        " on conflict (topic) do update set seq = excluded.seq",
+        sorted(topics),
+        [topics[topic] for topic in sorted(topics)],
+        _LOCK,
+    )
+
+
+async def tell(conn: Connection) -> None:
+    """One NOTIFY for all that was noted so far; waits for a transaction that is about to commit."""
+    await conn.execute("select pg_advisory_xact_lock($1)", _LOCK)
+    await conn.execute(f"notify {CHANNEL}")
+
+
+async def since(conn: Connection, seq: int, limit: int) -> list[dict[str, Any]]:
+    """In order, each with whose it is."""
+    rows = await conn.fetch(
+        "select ch.seq, ch.topic, ch.case_id, v.principal_id, v.member_id, v.provider_ids"
+        " from change ch left join view.case_view v on v.case_id = ch.case_id where ch.seq > $1 order by ch.seq limit $2",
+        seq,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def last(conn: Connection) -> int:
+    seq: int = await conn.fetchval("select coalesce(max(seq), 0) from change")
+    return seq
+
+
+async def all_cases(conn: Connection) -> dict[str, str | None]:
+    rows = await conn.fetch("select topic, case_id from change where case_id is not null")
+    return {row["topic"]: row["case_id"] for row in rows}

@@ -1,0 +1,135 @@
+"""The folded cases: `schema` is `view`, or `view_next` while they are rebuilt beside."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from contracts.case_state import FOLD_VERSION, CaseState, NeedState, from_json, to_json
+from contracts.envelope import Envelope
+from services.kit.db import Connection
+
+Schema = Literal["view", "view_next"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    state: CaseState
+    events: int  # rows of its timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row of a timeline."""
+
+    envelope: Envelope
+    place: int
+    need_id: str | None
+    data: str | None  # JSON; None for a type or version not understood here
+
+
+async def load(conn: Connection, schema: Schema, case_ids: Iterable[str]) -> dict[str, Stored]:
+    """Locked, in one order for all."""
+    rows = await conn.fetch(
+        f"select case_id, folded, events from {schema}.case_view where case_id = any($1::uuid[]) order by case_id for update",  # noqa: S608 - a literal
+        list(case_ids),
+    )
+    return {row["case_id"]: Stored(from_json(row["folded"]), row["events"]) for row in rows}
+
+
+async def save_cases(conn: Connection, schema: Schema, cases: Sequence[tuple[Stored, Any]]) -> None:
+    """Each with the instant of its last event."""
+    await conn.execute(
+        _UPSERT_CASES[schema],
+        [stored.state.case_id for stored, _ in cases],
+        [FOLD_VERSION] * len(cases),
+        [to_json(stored.state) for stored, _ in cases],
+        [stored.events for stored, _ in cases],
+        [len(stored.state.needs) for stored, _ in cases],
+        [stored.state.number for stored, _ in cases],
+        [stored.state.principal_id for stored, _ in cases],
+        [stored.state.member_id for stored, _ in cases],
+        ["{" + ",".join(providers(stored.state)) + "}" for stored, _ in cases],
+        [stored.state.state for stored, _ in cases],
+        *_waits([stored.state for stored, _ in cases]),
+        [stored.state.opened_at for stored, _ in cases],
+        [at for _, at in cases],
+        [len(stored.state.crossings) for stored, _ in cases],
+        [len(stored.state.not_understood) for stored, _ in cases],
+        [len(stored.state.anomalies) for stored, _ in cases],
+    )
+
+
+async def save_needs(conn: Connection, schema: Schema, needs: Sequence[tuple[str, NeedState]]) -> None:
+    """Each with its case's id."""
+    if not needs:
+        return
+    await conn.execute(
+        _UPSERT_NEEDS[schema],
+        [need.need_id for _, need in needs],
+        [case_id for case_id, _ in needs],
+        [need.rank for _, need in needs],
+        [need.service for _, need in needs],
+        [need.place.insee for _, need in needs],
+        [need.place.departement for _, need in needs],
+        [need.state for _, need in needs],
+        *_waits([need for _, need in needs]),
+        [need.provider_id for _, need in needs],
+        [need.mission_id for _, need in needs],
+    )
+
+
+async def tell(conn: Connection, schema: Schema, told: Sequence[Told]) -> None:
+    await conn.execute(
+        f"insert into {schema}.timeline (case_id, place, event_id, source, seq, type, at, need_id, data)"  # noqa: S608 - a literal
+        " select a, b, c, d, e, f, g, h, i::jsonb from unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::bigint[], $6::text[],"
+        " $7::timestamptz[], $8::uuid[], $9::text[]) as t (a, b, c, d, e, f, g, h, i)",
+        [one.envelope.key for one in told],
+        [one.place for one in told],
+        [one.envelope.id for one in told],
+        [one.envelope.source for one in told],
+        [one.envelope.seq for one in told],
+        [one.envelope.type for one in told],
+        [one.envelope.time for one in told],
+        [one.need_id for one in told],
+        [one.data for one in told],
+    )
+
+
+def providers(state: CaseState) -> list[str]:
+    """All that were ever asked."""
+    return sorted({offer.provider_id for need in state.needs.values() for offer in need.offers.values()})
+
+
+def _waits(of: Sequence[CaseState] | Sequence[NeedState]) -> tuple[list[Any], list[Any], list[Any]]:
+    waits = [one.waiting for one in of]
+    return [w and w.for_ for w in waits], [w and w.since for w in waits], [w and w.next for w in waits]
+
+
+def _upsert(schema: Schema, table: str, columns: dict[str, str]) -> str:
+    """One row per place of the arrays; the first column is the key."""
+    key, *others = columns
+    # An array of arrays cannot be unnested row by row: those come as text.
+    arrays = ", ".join(f"${n}::{'text' if kind == 'uuid[]' else kind}[]" for n, kind in enumerate(columns.values(), 1))
+    values = ", ".join(f"t.{name}::{kind}" for name, kind in columns.items())
+    changed = ", ".join(f"{name} = excluded.{name}" for name in others)
+    return (
+        f"insert into {schema}.{table} ({', '.join(columns)}) select {values} from unnest({arrays}) as t ({', '.join(columns)})"  # noqa: S608 - our own names
+        f" on conflict ({key}) do update set {changed}"
+    )
+
+
+_WAIT = {"waiting_for": "text", "waiting_since": "timestamptz", "next_date": "timestamptz"}
+_CASE = (
+    {"case_id": "uuid", "fold_version": "int", "folded": "bytea", "events": "int", "needs": "int", "number": "text"}
+    | {"principal_id": "uuid", "member_id": "uuid", "provider_ids": "uuid[]", "state": "text"}
+    | _WAIT
+    | {"opened_at": "timestamptz", "last_event_at": "timestamptz", "crossings": "int", "not_understood": "int", "anomalies": "int"}
+)
+_NEED = (
+    {"need_id": "uuid", "case_id": "uuid", "rank": "int", "service": "text", "insee": "text", "departement": "text", "state": "text"}
+    | _WAIT
+    | {"provider_id": "uuid", "mission_id": "uuid"}
+)
+_SCHEMAS: tuple[Schema, ...] = ("view", "view_next")
+_UPSERT_CASES = {schema: _upsert(schema, "case_view", _CASE) for schema in _SCHEMAS}
+_UPSERT_NEEDS = {schema: _upsert(schema, "need_view", _NEED) for schema in _SCHEMAS}
