@@ -46,17 +46,18 @@ contracts: .venv/dev  ## writes the schemas, the AsyncAPI document and docs/even
 bench: .venv/dev  ## measures, each figure against a yardstick in the same run
 	$(BIN)/python -m tests.bench
 
-up: secrets  ## the same platform in containers
-	docker-compose up --detach --build
+up: .venv/run  ## the same platform in containers
+	@$(BIN)/entraide up
 
-down:  ## stops the containers, keeps their data
-	docker-compose down
+down: .venv/run  ## stops the containers, keeps their data
+	@$(BIN)/entraide down
 
 secrets: .venv/run  ## writes the secrets of `make up` that are missing
-	$(BIN)/entraide secrets
+	@$(BIN)/entraide secrets
 
 lock: .venv/dev  ## resolves pyproject.toml into the lock files, names and hashes only
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-header --no-annotate --generate-hashes --extra embedded pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-header --no-annotate --generate-hashes --constraint requirements.lock pyproject.toml -o requirements-run.lock
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-header --no-annotate --generate-hashes --extra embedded --extra dev pyproject.toml -o requirements-dev.lock
 
 clean:  ## removes what the targets made here

@@ -7,11 +7,12 @@ from services.dispatch.api import for_providers, for_staff
 from services.dispatch.settings import Settings
 from services.dispatch.usecases import missions
 from services.kit import app as kit
+from services.kit.web import refused, stuck
 
 
 def create(settings: Settings) -> FastAPI:
     missions.rules = settings.rules
-    return kit.create("dispatch", settings, [for_providers.router, for_staff.router, pages.router])
+    return kit.create("dispatch", settings, [for_providers.router, for_staff.router, pages.router, stuck.router("dispatch")], page=refused.page)
 
 
 if __name__ == "__main__":

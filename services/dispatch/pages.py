@@ -10,13 +10,14 @@ from fastapi import APIRouter, Form, Request, Response
 
 from contracts import reasons
 from contracts.common import Id
-from services.dispatch.api.common import PROVIDER, Cmd, actor, known, own
 from services.dispatch.domain.mission import Mission, Slot
 from services.dispatch.store import lists
-from services.dispatch.usecases import answers
+from services.dispatch.usecases import answers, cards
+from services.dispatch.usecases.callers import PROVIDER, actor, known, own
 from services.kit.auth import Caller, allow
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, Refusal
+from services.kit.idempotency import Command, CommandDependency
 from services.kit.web import pages
 
 router = APIRouter(prefix="/extranet", include_in_schema=False)
@@ -24,6 +25,7 @@ templates = pages.templates(Path(__file__).parent)
 
 Reader = Annotated[Caller, allow("dispatch:read", *PROVIDER)]
 Writer = Annotated[Caller, allow("dispatch:write", *PROVIDER)]
+Cmd = Annotated[Command, CommandDependency]
 Typed = Annotated[str, Form()]
 Act = Callable[[Transaction], Awaitable[Mission]]
 
@@ -103,7 +105,7 @@ async def _offers(request: Request, caller: Caller, refusal: Refusal | None = No
 
 async def _mission(request: Request, caller: Caller, mission_id: str, refusal: Refusal | None = None) -> Response:
     async with request.app.state.db.transaction(caller.tenant) as tx:
-        found = await lists.own_mission(tx.conn, own(caller), mission_id)
+        found = await cards.own_mission(tx, own(caller), mission_id)
         waiting = await lists.own_offers(tx.conn, own(caller))
     if found is None:
         raise NotFound("no such mission")

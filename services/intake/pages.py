@@ -39,7 +39,7 @@ async def desk(request: Request, caller: Staff) -> Response:
     return _render(request, caller, "desk.html", now, form=forms.Form(), refusal="", active="call")
 
 
-@router.post("/desk/cases")
+@router.post("/desk/cases/new")
 async def open_case(request: Request, caller: Staff, command: Cmd) -> Response:
     """Opens the case and leads to its live view; what was typed comes back with what was wrong."""
     values = forms.posted(await request.form()).values
@@ -117,15 +117,15 @@ async def _actions(request: Request, caller: Caller, case_id: str, refusal: Refu
         needs=found["needs"],
         notes=found["notes"],
         refusal=str(refusal) if refusal else "",
-        reasons=[(code, reasons.text(code, templates.words(request).lang)) for code in CANCELLING],
+        reasons=[(code, reasons.text(code, "en" if templates.words(request).lang == "en" else "fr")) for code in CANCELLING],
         status=refusal.status if refusal else 200,
     )
 
 
 def _render(request: Request, caller: Caller, name: str, now: datetime, status: int = 200, active: str = "", **context: Any) -> Response:
     start, _ = _window({}, now, "Europe/Paris", "gardening")
-    more = {"start": start, "known": KNOWN, "services": {}} | context
-    return templates.render(request, name, now=now, caller=caller, csrf=caller.csrf or "", active=active, status=status, **more)
+    more: dict[str, Any] = {"start": start, "known": KNOWN, "usual": {service: quantity for service, (_, quantity) in UNITS.items()}}
+    return templates.render(request, name, now=now, caller=caller, csrf=caller.csrf or "", active=active, status=status, **more | context)
 
 
 def _go(request: Request, address: str, position: Position) -> Response:

@@ -90,13 +90,14 @@ class Command:
 
 async def _command(request: Request) -> Command:
     caller = bearer(request)
-    body = await request.body()
     key = request.headers.get(HEADER, "")
     if request.headers.get("content-type", "").startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
-        form = await request.form()
+        form = await request.form()  # first, and not its body: a route that declares fields has read the stream already
+        body = orjson.dumps([(name, value if isinstance(value, str) else value.filename) for name, value in form.multi_items() if name != "csrf"])
         key = key or str(form.get("idempotency_key", ""))
         sent_csrf = request.headers.get("x-csrf") or str(form.get("csrf", ""))
     else:
+        body = await request.body()
         sent_csrf = request.headers.get("x-csrf", "")
     if caller.csrf and caller.csrf != sent_csrf:
         raise Forbidden("this form is not from your session; load the page again", code="csrf")

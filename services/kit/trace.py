@@ -1,5 +1,6 @@
 """The thread through everything: each request gets a cause, taken from its `traceparent` or new, which the outbox carries on."""
 
+import re
 import time
 
 import structlog
@@ -8,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.kit.db import request_cause
 from services.kit.outbox import Cause
 
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 log = structlog.get_logger()
 
 
@@ -22,7 +24,7 @@ class TraceMiddleware:
             await self._app(scope, receive, send)
             return
         header = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
-        cause = Cause.fresh(header if header and len(header) == 55 else None)
+        cause = Cause.fresh(header if header and TRACEPARENT.fullmatch(header) else None)
         trace_id = scope["trace_id"] = cause.traceparent[3:35]
         token = request_cause.set(cause)
         started = time.perf_counter()

@@ -49,7 +49,11 @@ async def listen(db: Database, events: list[asyncio.Event]) -> None:
 
                 conn.add_termination_listener(gone)
                 await conn.add_listener(CHANNEL, heard)
-                await lost.wait()
+                try:
+                    await lost.wait()
+                finally:
+                    conn.remove_termination_listener(gone)
+                    await conn.remove_listener(CHANNEL, heard)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as failure:
             log.info("listening again", failure=type(failure).__name__)
         await asyncio.sleep(0.5)

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from contracts.billing import TariffChanged
 from contracts.cards import Card, CaseCard, NoteCard, WorkerCard
 from contracts.common import TaskClosed, TaskOpened
 from contracts.dispatch import ProviderChanged
@@ -55,6 +56,10 @@ async def on_principal_changed(tx: Transaction, event: PrincipalChanged) -> None
     await cards.name_organisation(tx.conn, event.principal_id, event.label)
 
 
+async def on_tariff_changed(tx: Transaction, event: TariffChanged) -> None:
+    await cards.add_articles(tx.conn, event.service, [(line.article, line.unit) for line in event.lines])
+
+
 def words(text: str) -> list[str]:
     """In lower case, without accents: what a search compares."""
     plain = unicodedata.normalize("NFKD", text.lower())
@@ -90,6 +95,7 @@ SUBSCRIPTIONS = [
     every("tasks", on_tasks),
     each(ProviderChanged, on_provider_changed),
     each(PrincipalChanged, on_principal_changed),
+    each(TariffChanged, on_tariff_changed),
     card(CaseCard, on_case_card),
     card(NoteCard, on_note_card),
     card(WorkerCard, on_worker_card),

@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 
 from services.kit import app as kit
-from services.tracking import api
+from services.kit.web import refused, stuck
+from services.tracking import api, pages
 from services.tracking.settings import Settings
 from services.tracking.stream import Hub
 from services.tracking.usecases import work
@@ -15,7 +16,7 @@ async def hear(app: FastAPI) -> None:
 
 def create(settings: Settings) -> FastAPI:
     work.grace = settings.watchdog_grace
-    app = kit.create("tracking", settings, api.routers, [hear])
+    app = kit.create("tracking", settings, [*api.routers, pages.router, stuck.router("tracking")], [hear], page=refused.page)
     app.state.hub = Hub()
     return app
 

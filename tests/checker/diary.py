@@ -143,7 +143,7 @@ def _ids(rule: Rule, match: re.Match[str], answer: Any) -> list[str]:
         return [match.group(1)]
     found: list[Any] = [answer] if isinstance(answer, dict) else []
     for step in rule.id.split("."):
-        held = [one.get(step) for one in found]
+        held = [one[step] for one in found if step in one]
         found = [part for one in held for part in (one if isinstance(one, list) else [one])]
     return [str(one) for one in found if one]
 

@@ -64,7 +64,11 @@ def _told(told: Told, log: Log, rows: list[Row]) -> Iterator[Finding]:
             yield Finding("doubled_line", one, f"{number} rows of {told.service} {told.query} have {told.id} {one}")
     for row in rows if told.all else []:
         if row[told.id] and row[told.id] not in events:
-            yield Finding("lost_row", row.get("case_id") or str(row[told.id]), f"{told.service} {told.query} has {told.id} {row[told.id]}, the log has no {told.kind} of it")
+            yield Finding(
+                "lost_row",
+                row.get("case_id") or str(row[told.id]),
+                f"{told.service} {told.query} has {told.id} {row[told.id]}, the log has no {told.kind} of it",
+            )
     for one, found in events.items():
         if one not in held:
             yield Finding("lost_row", found[0].key, f"{told.kind} of {one} is in the log, {told.service} {told.query} has no such row")

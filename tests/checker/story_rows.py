@@ -44,7 +44,9 @@ def _dispatch() -> dict[str, list[Row]]:
     missions = {A1: (MA, "done"), B1: ("mission of nobody", "waiting"), B2: (MB, "cancelled"), C1: (MC, "cancelled")}
     offers = [(OA1, A1, V1, "declined"), (OA2, A1, V2, "accepted"), (OB, B2, V2, "taken_back"), (OC, C1, V1, "expired")]
     return {
-        "missions": [{"id": missions[need][0], "case_id": case, "need_id": need, "status": missions[need][1]} for need, (case, _, _) in NEEDS.items()],
+        "missions": [
+            {"id": missions[need][0], "case_id": case, "need_id": need, "status": missions[need][1]} for need, (case, _, _) in NEEDS.items()
+        ],
         "offers": [
             {"id": one, "mission_id": missions[need][0], "provider_id": provider, "status": status, "need_id": need, "case_id": NEEDS[need][0]}
             for one, need, provider, status in offers

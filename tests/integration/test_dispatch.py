@@ -31,7 +31,6 @@ from services.kit.subscriptions import Received, Table
 from tests.contracts.case_events import made
 from tests.tokens import Keys
 
-
 RENNES, BREST = "35238", "29019"
 SOON = datetime.now(UTC) + timedelta(days=1)
 SLOT = {"start": SOON.isoformat(), "end": (SOON + timedelta(hours=2)).isoformat()}

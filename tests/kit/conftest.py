@@ -4,10 +4,17 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from deploy.stack import Stack
+from services.kit import logs
 from tests.kit.harness import Lab, Workshop
-from tests.kit.web import Keys, client, make
+from tests.kit.web import Keys, make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logging_as_in_service() -> None:
+    logs.configure("test", "kit")
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +54,17 @@ def keys(lab: Lab) -> Keys:
     return Keys(lab.sender.settings.jwks_file)
 
 
+@pytest.fixture(scope="session")
+async def app(used_lab: Lab) -> AsyncIterator[FastAPI]:
+    Keys(used_lab.sender.settings.jwks_file)
+    app = make(used_lab.sender)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
 @pytest.fixture
-async def web(lab: Lab, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
-    async with client(make(lab.sender)) as made:
+async def web(app: FastAPI, lab: Lab, keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
         made.headers["authorization"] = f"Bearer {keys.token(lab.sender.name)}"
         yield made

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,8 @@ class Lab:
         """As new: empty databases, which know of the log as it stands and start at its end."""
         for service in (self.sender, self.reader):
             owner = await asyncpg.connect(service.owner_url)
-            tables = await owner.fetch("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = 'kit' or tablename = 'effect'")
-            await owner.execute("truncate " + ", ".join(row[0] for row in tables))
+            tables = await owner.fetch("select schemaname || '.' || tablename from pg_tables where schemaname = 'kit' or tablename = 'effect'")
+            await owner.execute("truncate " + ", ".join(row[0] for row in tables) + " restart identity")
             await owner.close()
         self.ends = await self.probe.end_offsets(list(self.ends))
         places = [(partition.partition, end) for partition, end in self.ends.items()]
@@ -198,8 +199,8 @@ class Lab:
             said = []
             while any([await kafka.position(partition) < end for partition, end in ends.items()]):
                 for records in (await kafka.getmany(timeout_ms=200)).values():
-                    said += [Envelope.from_headers(record.headers) for record in records if dict(record.headers).get("ce_source") == self.sender.name.encode()]
-            return said
+                    said += [record.headers for record in records if dict(record.headers).get("ce_source") == self.sender.name.encode()]
+            return [Envelope.from_headers(headers) for headers in said]
         finally:
             await kafka.stop()
 
@@ -232,7 +233,7 @@ class Workshop:
             await owner.execute(EFFECT)
             await owner.close()
         for user in USERS.values():
-            await eventually(lambda user=user: asyncio.to_thread(_known, stack, user))
+            await eventually(partial(asyncio.to_thread, _known, stack, user))
         probe = AIOKafkaConsumer("cases", **connection(_settings(stack.environment("tracking"))), enable_auto_commit=False)
         await probe.start()
         try:
@@ -277,6 +278,10 @@ class Workshop:
         return Service(name, environment, _at(template.owner, database), db, settings, wake)
 
 
+def _program(role: str, service: Service) -> list[str]:
+    return [sys.executable, "-m", "tests.kit.process", role, service.name]
+
+
 def _known(stack: Stack, user: str) -> bool:
     """The broker learns of a new user a little after it has confirmed it."""
     try:
@@ -296,11 +301,11 @@ def _settings(environment: dict[str, str]) -> ServiceSettings:
 
 
 @asynccontextmanager
-async def running(*jobs: Awaitable[None]) -> AsyncIterator[list[asyncio.Future[None]]]:
+async def running(*jobs: Awaitable[None]) -> AsyncIterator[None]:
     """Runs loops that only end by cancellation, and says so when one ended by itself."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
     try:
-        yield tasks
+        yield
     finally:
         dead = [task for task in tasks if task.done() and not task.cancelled()]
         for task in tasks:
@@ -323,7 +328,7 @@ class Process:
         marker = folder / f"{role}-{failpoint or 'plain'}-{next(numbers)}"
         armed = {"ENTRAIDE_FAILPOINT": failpoint, "ENTRAIDE_FAILPOINT_FILE": str(marker), "ENTRAIDE_FAILPOINT_SKIP": str(skip)} if failpoint else {}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.kit.process", role, service.name, cwd=ROOT, env=os.environ | service.environment | armed
+            *_program(role, service), cwd=ROOT, env=os.environ | service.environment | armed
         )
         return cls(process, marker, failpoint)
 
@@ -331,7 +336,7 @@ class Process:
     async def told(service: Service, role: str) -> tuple[int, str]:
         """The return code and last words of a process that ends by itself."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.kit.process", role, service.name, cwd=ROOT, env=os.environ | service.environment, stderr=asyncio.subprocess.PIPE
+            *_program(role, service), cwd=ROOT, env=os.environ | service.environment, stderr=asyncio.subprocess.PIPE
         )
         _, said = await asyncio.wait_for(process.communicate(), 60)
         return await process.wait(), said.decode()

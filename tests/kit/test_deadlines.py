@@ -27,7 +27,8 @@ async def fired(lab: Lab) -> list[str]:
 
 
 async def all_done(lab: Lab) -> bool:
-    return await lab.reader.value("select count(*) from kit.deadline") == 0
+    left: int = await lab.reader.value("select count(*) from kit.deadline")
+    return left == 0
 
 
 async def test_a_deadline_fires_once_across_two_workers_and_a_restart(lab: Lab, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
@@ -109,7 +110,7 @@ async def test_retry_tries_at_once_and_says_who_asked(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("action", ["skip", "done_by_hand"])
-async def test_a_dismissed_record_is_never_applied_and_those_behind_it_are(lab: Lab, action: str) -> None:
+async def test_a_dismissed_record_is_never_applied_and_those_behind_it_are(lab: Lab, action: Literal["skip", "done_by_hand"]) -> None:
     key, failing = new_id(), Failing()
     await park(lab, key)
     async with running(lab.sender.relay().run(), lab.reader.consumer(failing.table).run(), lab.reader.drainer(failing.table).run()):

@@ -56,6 +56,6 @@ async def test_a_trace_begun_by_the_caller_goes_on_in_what_is_emitted(lab: Lab, 
 
 @pytest.mark.parametrize("odd", ["Dupont" * 9 + "!", "00-" + "é" * 32 + "-b7ad6b7169203331-01", "x"])
 async def test_a_traceparent_that_is_none_is_replaced(web: httpx.AsyncClient, odd: str) -> None:
-    answer = await web.get("/Dupont", headers={"traceparent": odd.encode()})
+    answer = await web.get("/Dupont", headers=[(b"traceparent", odd.encode())])
     assert len(answer.headers["trace-id"]) == 32
     assert int(answer.headers["trace-id"], 16)

@@ -31,7 +31,8 @@ async def test_a_database_that_crashes_and_returns_loses_and_doubles_nothing(own
         await tx.conn.execute("insert into effect (source, key, seq, worker) values ('deadline', $1, 1, 'test')", key)
 
     async def fired() -> int:
-        return await own_lab.reader.value("select count(*) from effect where source = 'deadline'")
+        number: int = await own_lab.reader.value("select count(*) from effect where source = 'deadline'")
+        return number
 
     async with running(
         own_lab.sender.relay().run(), own_lab.reader.consumer().run(), own_lab.reader.drainer(TABLE).run(),

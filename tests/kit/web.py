@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import uvicorn
 from fastapi import APIRouter, FastAPI, Response
@@ -92,15 +91,6 @@ async def down() -> None:
 
 def make(service: Service) -> FastAPI:
     return kit_app.create(service.name, service.settings, [router])
-
-
-@asynccontextmanager
-async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """Speaks to the app without a socket."""
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
-            yield made
 
 
 @asynccontextmanager

@@ -7,11 +7,12 @@ from pydantic import BaseModel
 
 from contracts.common import Id
 from contracts.reasons import OFFER_DECLINED
-from services.dispatch.api.common import PREFIX, PROVIDER, Cmd, Reasoned, SlotBody, actor, known, own
+from services.dispatch.api.common import PREFIX, Cmd, Reasoned, SlotBody
 from services.dispatch.domain.mission import Mission, OfferStatus
 from services.dispatch.emits.documents import Between, Document
 from services.dispatch.store import feed, lists
 from services.dispatch.usecases import answers
+from services.dispatch.usecases.callers import PROVIDER, actor, known, own
 from services.kit import cursor
 from services.kit.app import PROBLEMS
 from services.kit.auth import Caller, allow

@@ -8,11 +8,12 @@ from pydantic import BaseModel, Field
 
 from contracts.common import Code, Departement, Id, Insee, Label, Postcode
 from contracts.reasons import MISSION_CANCELLED
-from services.dispatch.api.common import PREFIX, PROVIDER, Cmd, MissionState, Reasoned, SlotBody, actor, known, own
+from services.dispatch.api.common import PREFIX, Cmd, MissionState, Reasoned, SlotBody
 from services.dispatch.domain.mission import Mission
 from services.dispatch.domain.provider import Area, Provider
 from services.dispatch.store import lists, providers
-from services.dispatch.usecases import desk
+from services.dispatch.usecases import cards, desk
+from services.dispatch.usecases.callers import PROVIDER, actor, known, own
 from services.dispatch.usecases.providers import place, upsert_provider
 from services.kit import cursor
 from services.kit.app import PROBLEMS
@@ -82,7 +83,7 @@ async def read_mission(mission_id: Id, caller: Anybody, request: Request) -> dic
         if caller.staff:
             found = await lists.mission(tx.conn, mission_id)
         else:
-            found = await lists.own_mission(tx.conn, own(caller), mission_id)
+            found = await cards.own_mission(tx, own(caller), mission_id)
     if found is None:
         raise NotFound("no such mission")
     return found

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from services.dispatch.emits import documents
 from services.kit import places
 from services.kit.db import Connection
 
@@ -35,15 +34,15 @@ async def own_missions(conn: Connection, provider_id: str, state: str | None, be
 
 
 async def own_mission(conn: Connection, provider_id: str, mission_id: str) -> dict[str, Any] | None:
-    """By its last offer; with the people and the address while it is this provider's."""
+    """By its last offer."""
     row = await conn.fetchrow(_OWN + " and m.id = $2 order by o.attempt desc limit 1", provider_id, mission_id)
-    if row is None:
-        return None
-    found = _own(row)
-    if found["status"] in ("accepted", "started", "done"):
-        card = await conn.fetchval("select card from case_card where case_id = $1", row["case_id"])
-        found["contact"] = documents.contact(card, row["need_id"]) if card else None
-    return found
+    return _own(row) if row else None
+
+
+async def card_of(conn: Connection, mission_id: str) -> tuple[str, dict[str, Any]] | None:
+    """The need and the case card of a mission; None while there is none, or none for the caller."""
+    row = await conn.fetchrow("select m.need_id, c.card from mission m join case_card c on c.case_id = m.case_id where m.id = $1", mission_id)
+    return (row["need_id"], row["card"]) if row and row["card"] else None
 
 
 async def missions(conn: Connection, state: str | None, case_id: str | None, before: str | None, limit: int) -> list[dict[str, Any]]:

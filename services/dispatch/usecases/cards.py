@@ -3,8 +3,9 @@
 from typing import Any
 
 from contracts.cards import CaseCard
+from services.dispatch.domain.mission import ASSIGNED
 from services.dispatch.emits import documents
-from services.dispatch.store import feed, missions
+from services.dispatch.store import feed, lists, missions
 from services.kit.db import Transaction
 
 
@@ -31,6 +32,15 @@ async def _pass_on(tx: Transaction, mission_id: str, before: dict[str, Any], con
         return
     told = documents.document(mission, offer, "amended" if before else "contact") | {"contact": contact}
     tx.at_end(feed.append, feed.Item(offer.provider_id, told, tx.cause))
+
+
+async def own_mission(tx: Transaction, provider_id: str, mission_id: str) -> dict[str, Any] | None:
+    """As its provider sees it: with the people and the address while it is that provider's. Reads only."""
+    found = await lists.own_mission(tx.conn, provider_id, mission_id)
+    if found and found["status"] in ASSIGNED:
+        known = await lists.card_of(tx.conn, mission_id)
+        found["contact"] = documents.contact(known[1], known[0]) if known else None
+    return found
 
 
 async def purge(tx: Transaction) -> None:

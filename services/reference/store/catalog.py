@@ -26,3 +26,11 @@ async def products(conn: Connection, day: date) -> list[dict[str, Any]]:
         day,
     )
     return [dict(row) | {"guarantees": [dict(of) for of in guarantees if of["product"] == row["code"]]} for row in products]
+
+
+async def services(conn: Connection, day: date) -> list[str]:
+    """Whatever a guarantee gives right to; what most guarantees give comes first."""
+    rows = await conn.fetch(
+        "select service from guarantee, unnest(services) as service where valid_from <= $1 group by service order by count(*) desc, service", day
+    )
+    return [row["service"] for row in rows]

@@ -27,6 +27,11 @@ def meanings(typed: str) -> list[str]:
     return list(dict.fromkeys(_format(number) for number in found))
 
 
+def national(number: str) -> str:
+    """As it is dictated in its own country."""
+    return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.NATIONAL)
+
+
 def _read(typed: str, region: str) -> phonenumbers.PhoneNumber | None:
     try:
         return phonenumbers.parse(typed, region)

@@ -64,6 +64,15 @@ create table organisation (
   label text not null
 );
 
+-- In which articles of the tariffs a provider says what was done.
+create table article (
+  rank bigint generated always as identity,
+  service text not null,
+  article text not null,
+  unit text not null,
+  primary key (service, article, unit)
+);
+
 -- What the live stream tells: the last change of each topic. Written under an advisory lock, so that seq order is commit order.
 create sequence change_seq;
 create table change (
@@ -81,4 +90,4 @@ create policy outside on visit to tracking_outside
   using (provider_id::text = current_setting('app.provider_id', true) or member_id::text = current_setting('app.member_id', true));
 
 revoke all on task, card from tracking_outside;
-revoke insert, update, delete on organisation from tracking_outside;
+revoke insert, update, delete on organisation, article from tracking_outside;

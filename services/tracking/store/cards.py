@@ -1,4 +1,4 @@
-"""Copies of cards and labels of organisations: what the desk shows of people and firms. Never part of a view row."""
+"""Copies of cards, labels of organisations, articles of tariffs: what pages show of people, firms and work. Never part of a view row."""
 
 from typing import Any
 
@@ -33,3 +33,21 @@ async def name_organisation(conn: Connection, organisation_id: str, label: str) 
 async def labels(conn: Connection, ids: set[str]) -> dict[str, str]:
     rows = await conn.fetch("select id, label from organisation where id = any($1::uuid[])", sorted(ids))
     return {row["id"]: row["label"] for row in rows}
+
+
+async def names(conn: Connection, case_ids: list[str]) -> dict[str, str | None]:
+    """Of beneficiaries, by case; None for an erased one, absent for one whose card has not come yet."""
+    found = await get(conn, "case", case_ids)
+    return {case_id: content["beneficiary"]["name"] if content else None for case_id, content in found.items()}
+
+
+async def add_articles(conn: Connection, service: str, lines: list[tuple[str, str]]) -> None:
+    """Article and unit. None is taken away: what was done may be told under an older tariff."""
+    await conn.executemany(
+        "insert into article (service, article, unit) values ($1, $2, $3) on conflict do nothing", [(service, *line) for line in lines]
+    )
+
+
+async def articles(conn: Connection, service: str) -> list[tuple[str, str]]:
+    rows = await conn.fetch("select article, unit from article where service = $1 order by rank", service)
+    return [(row["article"], row["unit"]) for row in rows]

@@ -17,21 +17,29 @@
     note.textContent = sentence;
     region.replaceChildren(note);
   };
-  const fail = (el, sentence) => isSlot(el) ? late(el) : tell(sentence);
+  const slotOf = el => isSlot(el) ? el : el?.matches?.("[data-poll]") ? el.closest("[data-slot]") : null;
+  const fail = (el, sentence) => slotOf(el) ? late(slotOf(el)) : tell(sentence);
+
+  // A panel that asks for itself again now and then does not while somebody works in it.
+  document.addEventListener("htmx:confirm", e => {
+    const el = e.detail.elt;
+    if (el.matches("[data-poll]") && (el.contains(document.activeElement) || el.querySelector("details[open]"))) e.preventDefault();
+  });
 
   document.addEventListener("htmx:beforeRequest", e => { if (isSlot(e.detail.elt)) e.detail.elt.setAttribute("aria-busy", "true"); });
   document.addEventListener("htmx:sendError", e => fail(e.detail.elt, words.unreachable));
   document.addEventListener("htmx:timeout", e => fail(e.detail.elt, words.unreachable));
   document.addEventListener("htmx:beforeSwap", e => {
     const { xhr, requestConfig } = e.detail, html = xhr.getResponseHeader("content-type")?.startsWith("text/html");
-    if (xhr.status < 400 || (html && !isSlot(requestConfig.elt))) return;
+    if (xhr.status < 400 || (html && !slotOf(requestConfig.elt))) return;
     e.detail.shouldSwap = false;
     fail(requestConfig.elt, words.refused);
   });
   document.addEventListener("htmx:afterRequest", e => {
     const el = e.detail.elt;
     if (!e.detail.successful) return;
-    if (isSlot(el)) { drop(el); el.dataset.at = hour(); el.removeAttribute("aria-busy"); }
+    const slot = slotOf(el);
+    if (slot) { drop(slot); slot.dataset.at = hour(); slot.removeAttribute("aria-busy"); }
     else if (e.detail.requestConfig.verb !== "get") region.replaceChildren();
   });
   document.addEventListener("click", e => {
