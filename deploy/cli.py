@@ -115,7 +115,7 @@ def rebuild() -> None:
     from deploy import operations  # noqa: PLC0415
     from deploy.running import Running  # noqa: PLC0415
 
-    asyncio.run(operations.rebuild(Running.find(), console.print))
+    console.print(f"The case views are built anew from {asyncio.run(operations.rebuild(Running.find()))} records.")
 
 
 @app.command()

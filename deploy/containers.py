@@ -22,7 +22,7 @@ POSTGRES = "postgres:5432"
 
 def up() -> None:
     """Raises `StartFailed`, or `SystemExit` after docker-compose's own words."""
-    compose = _compose()
+    compose = compose_command()
     write_secrets()
     try:
         vendor.make()
@@ -37,7 +37,7 @@ def up() -> None:
 
 def down() -> None:
     """Raises `StartFailed`, or `SystemExit` after docker-compose's own words."""
-    if code := subprocess.call([*_compose(), "down"], cwd=ROOT):
+    if code := subprocess.call([*compose_command(), "down"], cwd=ROOT):
         raise SystemExit(code)
 
 
@@ -84,7 +84,7 @@ def _tell_compose() -> None:
         ENV.write_text("\n".join([*lines, f"{LOCATION}=./{SECRETS.relative_to(ROOT)}\n"]))
 
 
-def _compose() -> list[str]:
+def compose_command() -> list[str]:
     """Version 1, or 2 as a plugin of docker."""
     if found := shutil.which("docker-compose"):
         return [found]

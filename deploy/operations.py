@@ -14,6 +14,7 @@ from services.kit import drainer, parking, pausing, relay
 from services.kit.db import Database
 from services.kit.errors import Refusal
 from services.kit.parking import Stuck
+from services.tracking import rebuild as tracking
 
 Action = Literal["retry", "skip", "done", "resume"]
 
@@ -113,6 +114,19 @@ async def act(running: Running, service: str, action: Action, topic: str, key: s
 async def republish(running: Running, service: str, since: str) -> int:
     async with database(running, service) as db:
         return await relay.republish(db, since)
+
+
+async def rebuild(running: Running) -> int:
+    """Tracking's case views, built anew beside the old ones and swapped in; how many records were read."""
+    connection = {
+        "bootstrap_servers": running.kafka["bootstrap"],
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": running.kafka["user"],
+        "sasl_plain_password": running.kafka["password"],
+    }
+    async with database(running, "tracking") as db:
+        return await tracking.rebuild(db, connection)
 
 
 async def replay(running: Running, service: str, topic: str) -> Any:

@@ -83,7 +83,7 @@ def ensure(broker: Broker, secrets: Path, *, services: Iterable[str] = SERVICES,
         [NewTopic(name, num_partitions=partitions, replication_factor=-1, config=config) for name, config in TOPICS.items()],
     )
     passwords = {service: password(secrets, f"kafka-{service}") for service in services}
-    _users(admin, passwords)
+    _users(broker, passwords)
     _allow(admin, [acl for service in passwords for acl in _service_acls(service)])
     check(broker, partitions=partitions)
     return passwords
@@ -97,7 +97,7 @@ def ensure_provider_topic(broker: Broker, secrets: Path, provider: str) -> Broke
     admin = broker.admin()
     _create(admin, [NewTopic(f"{user}.missions", num_partitions=1, replication_factor=-1, config=DELIVERY)])
     secret = password(secrets, f"kafka-{user}")
-    _users(admin, {user: secret})
+    _users(broker, {user: secret})
     _allow(admin, [_topic(user, AclOperation.READ, f"{user}.missions"), _group(user, f"{user}.")])
     return Broker(broker.bootstrap, user, secret)
 
@@ -158,9 +158,15 @@ def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
                 raise
 
 
-def _users(admin: AdminClient, passwords: dict[str, str]) -> None:
+def _users(broker: Broker, passwords: dict[str, str]) -> None:
+    """Returns once each can sign in: the broker says yes to the change a moment before it knows the new password."""
+    if not passwords:
+        return
     scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    admin = broker.admin()
     _done(admin.alter_user_scram_credentials([UserScramCredentialUpsertion(user, scram, secret.encode()) for user, secret in passwords.items()]))
+    for user, secret in passwords.items():
+        Broker(broker.bootstrap, user, secret).admin().list_topics(timeout=20)
 
 
 def _allow(admin: AdminClient, acls: list[AclBinding]) -> None:

@@ -51,9 +51,7 @@ def wanted() -> bool:
 async def engines() -> AsyncIterator[dict[str, str]]:
     """The settings by which `Stack.up` uses them in place of its own."""
     with tempfile.TemporaryDirectory(prefix="entraide-") as scratch:
-        secret = password(Path(scratch), "admin")
-        Path(scratch).chmod(0o755)  # the image's user is another than ours
-        (Path(scratch) / "admin").chmod(0o644)
+        secret = _secret(Path(scratch))
         port, inside = free_port(), free_port()
         broker = Broker(f"127.0.0.1:{port}", "admin", secret)
         postgres, kafka = _postgres(secret), _kafka(Path(scratch), port, inside)
@@ -68,6 +66,14 @@ async def engines() -> AsyncIterator[dict[str, str]]:
             }
         finally:
             await asyncio.gather(asyncio.to_thread(postgres.stop), asyncio.to_thread(kafka.stop))
+
+
+def _secret(folder: Path) -> str:
+    """Readable inside: the image's user is another than ours."""
+    secret = password(folder, "admin")
+    folder.chmod(0o755)
+    (folder / "admin").chmod(0o644)
+    return secret
 
 
 def _postgres(secret: str) -> DockerContainer:

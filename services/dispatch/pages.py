@@ -13,7 +13,7 @@ from contracts.common import Id
 from services.dispatch.domain.mission import Mission, Slot
 from services.dispatch.store import lists
 from services.dispatch.usecases import answers, cards
-from services.dispatch.usecases.callers import PROVIDER, actor, known, own
+from services.dispatch.usecases.callers import PROVIDER, known, own
 from services.kit.auth import Caller, allow
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, Refusal
@@ -38,7 +38,7 @@ async def offers(request: Request, caller: Reader) -> Response:
 @router.post("/offers/{offer_id}/accept")
 async def accept(offer_id: Id, zone: Typed, start: Typed, end: Typed, request: Request, caller: Writer, command: Cmd) -> Response:
     async def act(tx: Transaction) -> Mission:
-        return await answers.accept(tx, own(caller), offer_id, _slot(start, end, zone), actor(caller))
+        return await answers.accept(tx, own(caller), offer_id, _slot(start, end, zone), caller.actor)
 
     return await _do(request, caller, command, act, lambda mission: f"/extranet/missions/{mission.id}")
 
@@ -46,7 +46,7 @@ async def accept(offer_id: Id, zone: Typed, start: Typed, end: Typed, request: R
 @router.post("/offers/{offer_id}/decline")
 async def decline(offer_id: Id, reason: Typed, request: Request, caller: Writer, command: Cmd) -> Response:
     async def act(tx: Transaction) -> Mission:
-        return await answers.decline(tx, own(caller), offer_id, known(reason, reasons.OFFER_DECLINED), actor(caller))
+        return await answers.decline(tx, own(caller), offer_id, known(reason, reasons.OFFER_DECLINED), caller.actor)
 
     return await _do(request, caller, command, act, lambda _: "/extranet")
 
@@ -67,7 +67,7 @@ async def mission(mission_id: Id, request: Request, caller: Reader) -> Response:
 @router.post("/missions/{mission_id}/reconfirm")
 async def reconfirm(mission_id: Id, zone: Typed, start: Typed, end: Typed, request: Request, caller: Writer, command: Cmd) -> Response:
     async def act(tx: Transaction) -> Mission:
-        return await answers.reconfirm(tx, own(caller), mission_id, _slot(start, end, zone), actor(caller))
+        return await answers.reconfirm(tx, own(caller), mission_id, _slot(start, end, zone), caller.actor)
 
     return await _do(request, caller, command, act, lambda mission: f"/extranet/missions/{mission.id}", mission_id)
 
@@ -75,7 +75,7 @@ async def reconfirm(mission_id: Id, zone: Typed, start: Typed, end: Typed, reque
 @router.post("/missions/{mission_id}/give-up")
 async def give_up(mission_id: Id, reason: Typed, request: Request, caller: Writer, command: Cmd) -> Response:
     async def act(tx: Transaction) -> Mission:
-        return await answers.give_up(tx, own(caller), mission_id, known(reason, reasons.OFFER_DECLINED), actor(caller))
+        return await answers.give_up(tx, own(caller), mission_id, known(reason, reasons.OFFER_DECLINED), caller.actor)
 
     return await _do(request, caller, command, act, lambda _: "/extranet/missions", mission_id)
 

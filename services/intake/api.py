@@ -4,19 +4,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-import phonenumbers
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from contracts.cards import Contact
-from contracts.common import Actor, Code, Id, Insee, Postcode
+from contracts.common import Code, Id, Insee, Postcode
 from contracts.intake import Urgency
 from services.intake import store, usecases
 from services.intake.domain import UNITS, Case, Wish
-from services.kit import cursor, places
+from services.kit import cursor, phones, places
 from services.kit.app import PROBLEMS
 from services.kit.auth import DESK, Caller, allow
-from services.kit.errors import Forbidden, Invalid, NotFound
+from services.kit.errors import Forbidden, NotFound
 from services.kit.idempotency import Command, CommandDependency
 
 router = APIRouter(prefix="/api/intake/v1", tags=["intake"], responses=PROBLEMS)
@@ -112,7 +111,7 @@ async def open_case(body: OpenCase, caller: Writer, command: Cmd) -> Response:
             channel=body.channel,
             card=_card(body),
             wanted=[(need.service, wish(need, need.service), need.words) for need in body.needs],
-            by=actor(caller),
+            by=caller.actor,
         )
         return _opened(case)
 
@@ -136,7 +135,7 @@ async def list_cases(
         rows = await store.search(
             tx.conn,
             number=number and "".join(number.split("-")[0].split()),
-            phone=phone and e164(phone),
+            phone=phone and phones.e164(phone),
             member_id=member_id,
             is_open=None if state is None else state == "open",
             before=(datetime.fromisoformat(place[0]), place[1]) if place else None,
@@ -163,7 +162,7 @@ async def add_need(case_id: Id, body: NeedBody, caller: Writer, command: Cmd, if
     made = wish(body, body.service)
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.add_need(tx, case_id, body.service, made, body.words, actor(caller), _version(if_match)))
+        return _opened(await usecases.add_need(tx, case_id, body.service, made, body.words, caller.actor, _version(if_match)))
 
     return await command.run(action, 201)
 
@@ -173,7 +172,7 @@ async def amend_need(case_id: Id, need_id: Id, body: WishBody, caller: Writer, c
     """The full wish as it shall be. 409 once somebody is at work."""
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.amend(tx, case_id, need_id, wish(body, None), actor(caller), _version(if_match)))
+        return _opened(await usecases.amend(tx, case_id, need_id, wish(body, None), caller.actor, _version(if_match)))
 
     return await command.run(action)
 
@@ -183,7 +182,7 @@ async def cancel_need(case_id: Id, need_id: Id, body: Reasoned, caller: Writer, 
     """409 once somebody is at work. Should a visit have started without our knowing yet, the log takes the cancellation back."""
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.cancel(tx, case_id, need_id, body.reason, actor(caller), _version(if_match)))
+        return _opened(await usecases.cancel(tx, case_id, need_id, body.reason, caller.actor, _version(if_match)))
 
     return await command.run(action)
 
@@ -193,7 +192,7 @@ async def go_at_risk(case_id: Id, need_id: Id, body: AtRisk, caller: Staff, comm
     """Goes on without a coverage decision, within the principal's limit."""
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.go_at_risk(tx, case_id, need_id, body.limit_cents, body.reason, actor(caller), _version(if_match)))
+        return _opened(await usecases.go_at_risk(tx, case_id, need_id, body.limit_cents, body.reason, caller.actor, _version(if_match)))
 
     return await command.run(action)
 
@@ -201,7 +200,7 @@ async def go_at_risk(case_id: Id, need_id: Id, body: AtRisk, caller: Staff, comm
 @router.post("/cases/{case_id}/notes", status_code=201)
 async def add_note(case_id: Id, body: NoteBody, caller: Writer, command: Cmd) -> Response:
     async def action(tx: Any) -> dict[str, str]:
-        return {"note_id": await usecases.add_note(tx, case_id, body.need_id, body.text, actor(caller))}
+        return {"note_id": await usecases.add_note(tx, case_id, body.need_id, body.text, caller.actor)}
 
     return await command.run(action, 201)
 
@@ -211,7 +210,7 @@ async def close_case(case_id: Id, body: Reasoned, caller: Staff, command: Cmd, i
     """409 while a need is open."""
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.close(tx, case_id, body.reason, actor(caller), _version(if_match)))
+        return _opened(await usecases.close(tx, case_id, body.reason, caller.actor, _version(if_match)))
 
     return await command.run(action)
 
@@ -219,7 +218,7 @@ async def close_case(case_id: Id, body: Reasoned, caller: Staff, command: Cmd, i
 @router.post("/cases/{case_id}/reopen", response_model=CaseOpened)
 async def reopen_case(case_id: Id, body: Reasoned, caller: Staff, command: Cmd, if_match: IfMatch = None) -> Response:
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.reopen(tx, case_id, body.reason, actor(caller), _version(if_match)))
+        return _opened(await usecases.reopen(tx, case_id, body.reason, caller.actor, _version(if_match)))
 
     return await command.run(action)
 
@@ -252,24 +251,11 @@ async def delete_draft(draft_id: Id, caller: Staff, command: Cmd) -> Response:
     return await command.run(action)
 
 
-def actor(caller: Caller) -> Actor:
-    return Actor.model_validate({"kind": caller.kind, "id": caller.id})
-
-
 def wish(body: WishBody, service: str | None) -> Wish:
     """Raises `Invalid` for an unknown commune."""
     place = places.place(body.place, body.postcode)
     unit, usual = UNITS.get(service or "", ("hour", Decimal(1)))
     return Wish(place.insee, place.postcode, body.start, body.end, body.urgency, body.quantity or usual, unit)
-
-
-def e164(typed: str) -> str:
-    """A phone number as typed in France. Raises `Invalid`."""
-    try:
-        number = phonenumbers.parse(typed, "FR")
-    except phonenumbers.NumberParseException:
-        raise Invalid("this is no phone number", code="bad_phone") from None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _card(body: OpenCase) -> dict[str, Any]:
@@ -283,7 +269,7 @@ def _card(body: OpenCase) -> dict[str, Any]:
 
 
 def _contact(person: Person) -> dict[str, Any]:
-    return Contact(name=person.name, phone=e164(person.phone) if person.phone else None).model_dump()
+    return Contact(name=person.name, phone=phones.e164(person.phone) if person.phone else None).model_dump()
 
 
 def _opened(case: Case) -> CaseOpened:

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Form, Request, Response
 
 from contracts import reasons
 from services.intake import store, usecases
-from services.intake.api import actor, e164
 from services.intake.domain import UNITS, Wish
-from services.kit import places
+from services.kit import phones, places
 from services.kit.auth import DESK, Caller, allow
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, Refusal
@@ -45,7 +44,7 @@ async def open_case(request: Request, caller: Staff, command: Cmd) -> Response:
     values = forms.posted(await request.form()).values
 
     async def action(tx: Transaction) -> Response:
-        case = await usecases.open_case(tx, **_case(values, tx.now), by=actor(caller))
+        case = await usecases.open_case(tx, **_case(values, tx.now), by=caller.actor)
         positions = await tx.flush()
         return _go(request, f"/desk/cases/{case.id}?after={positions[-1]}", positions[-1])
 
@@ -68,24 +67,24 @@ async def actions(case_id: str, request: Request, caller: Staff) -> Response:
 async def cancel(
     case_id: str, need_id: str, reason: Annotated[str, Form()], version: Annotated[int, Form()], request: Request, caller: Staff, command: Cmd
 ) -> Response:
-    return await _act(request, caller, command, case_id, lambda tx: usecases.cancel(tx, case_id, need_id, reason, actor(caller), version))
+    return await _act(request, caller, command, case_id, lambda tx: usecases.cancel(tx, case_id, need_id, reason, caller.actor, version))
 
 
 @router.post("/pages/intake/cases/{case_id}/notes")
 async def add_note(
     case_id: str, text: Annotated[str, Form(min_length=1, max_length=4000)], request: Request, caller: Staff, command: Cmd
 ) -> Response:
-    return await _act(request, caller, command, case_id, lambda tx: usecases.add_note(tx, case_id, None, text, actor(caller)))
+    return await _act(request, caller, command, case_id, lambda tx: usecases.add_note(tx, case_id, None, text, caller.actor))
 
 
 @router.post("/pages/intake/cases/{case_id}/close")
 async def close(case_id: str, version: Annotated[int, Form()], request: Request, caller: Staff, command: Cmd) -> Response:
-    return await _act(request, caller, command, case_id, lambda tx: usecases.close(tx, case_id, "by_hand", actor(caller), version))
+    return await _act(request, caller, command, case_id, lambda tx: usecases.close(tx, case_id, "by_hand", caller.actor, version))
 
 
 @router.post("/pages/intake/cases/{case_id}/reopen")
 async def reopen(case_id: str, version: Annotated[int, Form()], request: Request, caller: Staff, command: Cmd) -> Response:
-    return await _act(request, caller, command, case_id, lambda tx: usecases.reopen(tx, case_id, "by_hand", actor(caller), version))
+    return await _act(request, caller, command, case_id, lambda tx: usecases.reopen(tx, case_id, "by_hand", caller.actor, version))
 
 
 async def _act(request: Request, caller: Caller, command: Command, case_id: str, act: Any) -> Response:
@@ -154,7 +153,7 @@ def _case(values: Mapping[str, str], now: datetime) -> dict[str, Any]:
         "provisional": values.get("provisional") == "true",
         "channel": "phone",
         "card": {
-            "beneficiary": {"name": values["name"], "phone": e164(phone) if phone else None},
+            "beneficiary": {"name": values["name"], "phone": phones.e164(phone) if phone else None},
             "on_site": None,
             "address": values["address"],
             "access": values.get("access", ""),

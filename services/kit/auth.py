@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from contracts.common import Actor
 from services.kit.db import Tenant
 from services.kit.errors import Forbidden, Unauthenticated
 
@@ -53,6 +54,12 @@ class Caller:
             if role in self.roles:
                 return kind
         return "system"
+
+    @property
+    def actor(self) -> Actor:
+        """As events name it: a provider or a member by their own id, anybody else by their account's."""
+        mine = self.id if len(self.id) == 36 and self.id.count("-") == 4 else None
+        return Actor(kind=self.kind, id=self.provider_id or self.member_id or mine)
 
 
 _KINDS = {

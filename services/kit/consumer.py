@@ -23,7 +23,9 @@ from services.kit.parking import Raw
 from services.kit.subscriptions import Table
 
 BATCH = 100
-POLL_MS = 50
+POLL_MS = 500  # records that are there come at once
+PARTITIONS_AT_ONCE = 4  # each holds a connection
+PAUSE_CHECK_S = 1
 TRIES = 3
 HANDLER_S = 30
 
@@ -46,9 +48,10 @@ class Consumer:
         self._db = db
         self._topic = topic
         self._table = table
-        self._busy = asyncio.Lock()  # held while a batch is applied, never while polling
+        self._busy = asyncio.Lock()  # held while records are applied, never while polling
+        self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
         self._next: dict[int, int | None] = {}  # partition -> stored position; what comes from any other partition is read again
-        self._committed_at = 0.0
+        self._committed_at = self._looked_at = 0.0
         self.progressed_at = time.monotonic()
         self._kafka = AIOKafkaConsumer(
             **connection,
@@ -81,21 +84,26 @@ class Consumer:
                     await self._kafka.stop()
 
     async def _turn(self) -> None:
-        if await pausing.is_paused(self._db, self._topic):
-            self.progressed_at = time.monotonic()  # it does what it should
-            await asyncio.sleep(1)
-            return
+        if time.monotonic() - self._looked_at > PAUSE_CHECK_S:
+            if await pausing.is_paused(self._db, self._topic):
+                self.progressed_at = time.monotonic()  # it does what it should
+                await asyncio.sleep(PAUSE_CHECK_S)
+                return
+            self._looked_at = time.monotonic()
         lost = [partition for partition in self._kafka.assignment() if partition.partition not in self._next]
         if lost:
             await self._seek(lost)
         polled = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=500)
-        for partition, records in polled.items():
-            for start in range(0, len(records), BATCH):
-                async with self._busy:
-                    if partition.partition in self._next:
-                        await self._apply(partition, records[start : start + BATCH])
+        async with self._busy:
+            await asyncio.gather(*(self._apply_all(partition, records) for partition, records in polled.items()))
         self._note_progress()
         await self._commit()
+
+    async def _apply_all(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        async with self._slots:
+            for start in range(0, len(records), BATCH):
+                if partition.partition in self._next:
+                    await self._apply(partition, records[start : start + BATCH])
 
     async def _apply(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         """Applies a batch, or forgets where its partition stands: what was polled after it is then read again, not applied."""
@@ -147,6 +155,7 @@ class Consumer:
         self.progressed_at = time.monotonic()
         if paused:
             self._next.clear()
+            self._looked_at = 0.0
         failpoints.hit("consumer.after_commit")
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 
 from contracts import reasons
 from contracts.common import Id
-from services.kit import places
+from services.kit import phones, places
 from services.kit.auth import DESK, Caller, allow
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound
@@ -22,7 +22,7 @@ from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.domain.names import fold
 from services.reference.store import catalog
 from services.reference.store import members as store
-from services.reference.usecases import choices, members, phones
+from services.reference.usecases import choices, members
 
 router = APIRouter(prefix="/pages/reference", include_in_schema=False)
 templates = pages.templates(Path(__file__).parent)

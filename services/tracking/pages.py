@@ -18,7 +18,7 @@ from services.kit.errors import Invalid, NotFound, Refusal
 from services.kit.web import filters, forms, pages
 from services.tracking.api.cases import following, narrowed, own, place, plain
 from services.tracking.api.missions import speaks_for
-from services.tracking.api.shared import Cmd, actor, db, hub
+from services.tracking.api.shared import Cmd, db, hub
 from services.tracking.domain.visit import Line, Visit
 from services.tracking.store import cards, cases, tasks, visits
 from services.tracking.store.cases import Filter
@@ -103,6 +103,15 @@ async def show_case(key: str, request: Request, caller: AtDesk, after: str | Non
     )  # fmt: skip
 
 
+@router.get("/pages/tracking/member-cases")
+async def member_cases(request: Request, caller: AtDesk, member_id: Id) -> Response:
+    """For the call page: the caller's latest cases, the open ones first."""
+    async with db(request).transaction() as tx:
+        rows = await cases.listing(tx.conn, Filter(member_id=member_id), "opened", None, 10)
+    rows.sort(key=lambda row: row["waiting_for"] is None)
+    return _render(request, caller, "member_cases.html", tx.now, cases=rows)
+
+
 @router.get("/desk/tasks")
 async def list_tasks(request: Request, caller: AtDesk) -> Response:
     return await _tasks(request, caller)
@@ -123,7 +132,7 @@ async def release_task(task_id: Id, request: Request, caller: Agent, command: Cm
 @router.post("/desk/tasks/{task_id}/close")
 async def close_task(task_id: Id, request: Request, caller: Agent, command: Cmd) -> Response:
     outcome = forms.posted(await request.form()).values.get("outcome", "")
-    return await _on_task(request, caller, command, lambda tx: task_usecases.close(tx, task_id, outcome, actor(caller)))
+    return await _on_task(request, caller, command, lambda tx: task_usecases.close(tx, task_id, outcome, caller.actor))
 
 
 @router.get("/extranet/visits/{mission_id}")
@@ -135,7 +144,7 @@ async def show_visit(mission_id: Id, request: Request, caller: Provider) -> Resp
 async def start_visit(mission_id: Id, request: Request, caller: AtWork, command: Cmd) -> Response:
     version = forms.posted(await request.form()).version
     return await _on_visit(
-        request, caller, command, mission_id, lambda tx: work.start(tx, mission_id, speaks_for(caller), actor(caller), _number(version))
+        request, caller, command, mission_id, lambda tx: work.start(tx, mission_id, speaks_for(caller), caller.actor, _number(version))
     )
 
 
@@ -146,7 +155,7 @@ async def complete_visit(mission_id: Id, request: Request, caller: AtWork, comma
 
     async def act(tx: Transaction) -> Visit:
         lines = _lines(sent.values)
-        return await work.complete(tx, mission_id, speaks_for(caller), lines, None, None, actor(caller), _number(sent.version))
+        return await work.complete(tx, mission_id, speaks_for(caller), lines, None, None, caller.actor, _number(sent.version))
 
     return await _on_visit(request, caller, command, mission_id, act, sent.values)
 
@@ -156,7 +165,7 @@ async def fail_visit(mission_id: Id, request: Request, caller: AtWork, command: 
     sent = forms.posted(await request.form())
     why = sent.values.get("reason", "")
     return await _on_visit(
-        request, caller, command, mission_id, lambda tx: work.fail(tx, mission_id, speaks_for(caller), why, actor(caller), _number(sent.version))
+        request, caller, command, mission_id, lambda tx: work.fail(tx, mission_id, speaks_for(caller), why, caller.actor, _number(sent.version))
     )
 
 
@@ -170,7 +179,7 @@ async def board(request: Request, caller: Principal, state: str | None = None, a
     chosen = {"state": state} if state else {}
     return _render(
         request, caller, "board.html", tx.now, active="board", cases=rows, counts=sorted(counts.items()), total=sum(counts.values()), chosen=state,
-        here=_at("/board", chosen | ({"after": after} if after else {})), 
+        here=_at("/board", chosen | ({"after": after} if after else {})),
         following=more and _at("/board", chosen | {"after": more}), places=places.name,
     )  # fmt: skip
 

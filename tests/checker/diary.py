@@ -42,6 +42,7 @@ RULES = (
     Rule("POST", f"/api/intake/v1/cases/{_ID}/reopen", "intake.case_reopened", "case_id", "path", once=False),
     Rule("POST", f"/api/dispatch/v1/offers/{_ID}/accept", "dispatch.mission_accepted", "offer_id", "path", asked="provider"),
     Rule("POST", f"/api/dispatch/v1/offers/{_ID}/decline", "dispatch.mission_declined", "offer_id", "path", asked="provider"),
+    Rule("POST", f"/api/dispatch/v1/missions/{_ID}/reconfirm", "dispatch.mission_reconfirmed", "mission_id", "path", once=False),
     Rule("POST", f"/api/dispatch/v1/missions/{_ID}/give-up", "dispatch.mission_cancelled", "mission_id", "path", once=False),
     Rule("POST", f"/api/dispatch/v1/missions/{_ID}/reassign", "dispatch.mission_cancelled", "mission_id", "path", once=False),
     Rule("POST", f"/api/dispatch/v1/missions/{_ID}/offers", "dispatch.mission_offered", "mission_id", "path", once=False),
@@ -57,7 +58,7 @@ RULES = (
     Rule("POST", f"/api/billing/v1/bills/{_ID}/approve", "billing.bill_approved", "bill_id", "path"),
     Rule("PUT", f"/api/billing/v1/tariffs/{_ID}", "billing.tariff_changed", "tariff_id", "path", once=False),
 )
-BY_WHOM = {"provider": ("accepted_by", "declined_by")}
+BY_WHOM = {"provider": ("accepted_by.kind", "declined_by.kind")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,8 @@ def check(diary: list[Entry], log: Log, cases: int | None = None) -> Iterator[Fi
 
 def _rule(rule: Rule, made: list[Command], log: Log) -> Iterator[Finding]:
     events = list(log.of(rule.kind))
-    counts = Counter(_value(event, rule.field) for event in events)
-    cases = {_value(event, rule.field): event.key for event in events}
+    counts = Counter(event.told(rule.field) for event in events)
+    cases = {event.told(rule.field): event.key for event in events}
     promised: set[str] = set()
     possible: set[str] = set()
     unknown = 0
@@ -125,7 +126,7 @@ def _rule(rule: Rule, made: list[Command], log: Log) -> Iterator[Finding]:
         if rule.once and number > 1 and one in promised:
             yield Finding("doubled_line", cases[one], f"{number} {rule.kind} of {one}")
     if rule.asked:
-        own = {_value(event, rule.field) for event in events if _by(event, rule.asked)}
+        own = {event.told(rule.field) for event in events if _by(event, rule.asked)}
         unasked = sorted(own - promised - possible)
         for one in unasked if rule.id == "path" else unasked[unknown:]:
             yield Finding("doubled_line", cases[one], f"{rule.kind} of {one}, which nobody asked for")
@@ -148,12 +149,5 @@ def _ids(rule: Rule, match: re.Match[str], answer: Any) -> list[str]:
     return [str(one) for one in found if one]
 
 
-def _value(event: Record, field: str) -> str:
-    value: Any = event.body
-    for step in field.split("."):
-        value = value.get(step, {})
-    return str(value)
-
-
 def _by(event: Record, kind: str) -> bool:
-    return kind == "*" or any(event.body.get(field, {}).get("kind") == kind for field in BY_WHOM[kind])
+    return kind == "*" or any(event.told(field) == kind for field in BY_WHOM[kind])

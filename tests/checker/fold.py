@@ -84,7 +84,6 @@ class Need:
 @dataclass(slots=True)
 class Case:
     id: str
-    number: str = ""
     principal: str = ""
     member: str = ""
     closed: bool = False
@@ -114,7 +113,7 @@ def _apply(case: Case, record: Record) -> None:
     body, kind = record.body, record.kind.partition(".")[2]
     match kind:
         case "case_opened":
-            case.number, case.principal, case.member = body["number"], body["principal_id"], body["member_id"]
+            case.principal, case.member = body["principal_id"], body["member_id"]
         case "case_closed" | "case_reopened":
             case.closed = kind == "case_closed"
         case "need_added":

@@ -55,6 +55,13 @@ class Record:
         found: Row = json.loads(self.value) if self.value else {}
         return found
 
+    def told(self, path: str) -> str:
+        """Of the body, by names with dots; empty where there is nothing."""
+        value: Any = self.body
+        for step in path.split("."):
+            value = value.get(step) or {}
+        return str(value or "")
+
     @property
     def place(self) -> tuple[str, str, str, int]:
         return self.source, self.topic, self.key, self.seq
@@ -82,6 +89,15 @@ class Log:
         found: dict[str, list[Record]] = {}
         for record in self.first:
             found.setdefault(record.kind, []).append(record)
+        return found
+
+    @cached_property
+    def deliveries(self) -> dict[str, dict[int, Record]]:
+        """Provider -> position -> what stands there on its own topic."""
+        found: dict[str, dict[int, Record]] = {}
+        for record in self.records:
+            if record.topic.startswith(DELIVERIES):
+                found.setdefault(record.topic.split(".")[1], {})[record.seq] = record
         return found
 
     def of(self, *kinds: str) -> Iterator[Record]:

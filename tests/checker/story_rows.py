@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.checker.inputs import CARDS, CASES, DELIVERIES, Record, Row, Tables
-from tests.checker.story_log import A1, B1, B2, BILL, C1, CHARGE, DONE, INVOICE, MA, MB, MC, OA1, OA2, OB, OC, P1, V1, V2, VISIT, A, B, C
+from tests.checker.story_log import A1, B1, B2, BILL, C1, CHARGE, DONE, INVOICE, MA, MB, MC, NOTE, OA1, OA2, OB, OC, P1, V1, V2, VISIT, A, B, C
 
 SERVICES = ("intake", "reference", "dispatch", "tracking", "billing")
 NEEDS = {A1: (A, 1, "performed"), B1: (B, 1, "refused"), B2: (B, 2, "cancelled"), C1: (C, 1, "cancelled")}
@@ -31,6 +31,7 @@ def _kit(service: str, records: list[Record], ends: dict[tuple[str, int], int]) 
 def _intake() -> dict[str, list[Row]]:
     return {
         "cases": [{"id": one, "number": "", "open": False} for one in (A, B, C)],
+        "notes": [{"id": NOTE, "case_id": A}],
         "needs": [{"id": need, "case_id": case, "status": status} for need, (case, _, status) in NEEDS.items()],
     }
 

@@ -123,6 +123,8 @@ MORE: dict[str, tuple[str, Plant]] = {
     "an outbox row that was not sent": ("lost_row", row("intake", "outbox", 0, published=False)),
     "a consumer that skipped the last record": ("lost_row", row("billing", "mark", 3, seq=0)),
     "a record without its line in the timeline": ("lost_row", one_row_less("tracking", "timeline")),
+    "a line of the timeline that is there twice": ("doubled_line", one_row_more("tracking", "timeline")),
+    "a note that was never told": ("lost_row", one_row_more("intake", "notes", id="untold")),
     "a mission that dispatch never made": ("lost_row", one_row_less("dispatch", "missions")),
     "a prestation without a bill": ("lost_row", without("billing.bill_prepared")),
     "a document that a provider was not told": ("lost_row", shown(lambda inputs: inputs.doors.providers[V1].lists["feed"].clear())),

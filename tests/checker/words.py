@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from tests.checker.fold import FINAL, FURTHEST_FIRST, Case, Need, Offer
-from tests.checker.inputs import DELIVERIES, Doors, Finding, Inputs, Row, Seen
+from tests.checker.inputs import Doors, Finding, Inputs, Row, Seen
 
 Words = Mapping[str, Collection[str]]
 ANY = frozenset(FURTHEST_FIRST)
@@ -103,7 +103,7 @@ def _feed(provider: str, seen: Seen, offers: dict[str, tuple[Need, Offer]], inpu
     for one, (need, offer) in offers.items():
         if offer.mission[1] == provider and one not in last:
             yield Finding("lost_row", need.case, f"feed: {provider} was never told of offer {one}")
-    sent = {record.seq: record for record in inputs.log.records if record.topic == f"{DELIVERIES}{provider}.missions"}
+    sent = inputs.log.deliveries.get(provider, {})
     for item in items if sent else []:
         record = sent.get(item["position"])
         if record is None or (record.body["offer_id"], record.body["kind"]) != (item["offer_id"], item["kind"]):

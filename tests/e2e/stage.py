@@ -3,7 +3,8 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import httpx
 
@@ -16,6 +17,7 @@ from services.gateway import usecases as gateway
 from services.gateway.domain import NewClient, NewUser
 from services.kit.clock import new_id
 from services.kit.db import Database
+from tests.conftest import eventually
 
 SERVICE = "gardening"
 MEMBERS = 400
@@ -50,6 +52,36 @@ class Stage:
             form = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": client.secret}
             http.headers["authorization"] = f"Bearer {(await http.post('/oauth/token', data=form)).raise_for_status().json()['access_token']}"
             yield http
+
+    async def open_case(self, member: Member, service: str = SERVICE, insee: str | None = None) -> dict[str, Any]:
+        """By the API, for tomorrow morning; the answer, with the number of its first need."""
+        async with self.desk() as desk:
+            found = (await desk.get("/api/reference/v1/members", params={"q": member.number})).raise_for_status().json()["members"][0]
+            start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
+            need = {"place": insee or member.town.insee, "start": start.isoformat(), "end": (start + timedelta(hours=4)).isoformat()}
+            body = {
+                "principal_id": found["principal_id"],
+                "member_id": found["id"],
+                "beneficiary": {"name": f"{member.first_name} {member.last_name}", "phone": member.phones[0]},
+                "address": member.address,
+                "needs": [need | {"service": service, "words": "Tailler la haie côté rue, évacuer les branches."}],
+            }
+            opened: dict[str, Any] = (await desk.post("/api/intake/v1/cases", json=body)).raise_for_status().json()
+            return opened
+
+    async def offered(self, number: str) -> tuple[Provider, dict[str, Any]]:
+        """The firm of the extranet that this case was offered to first, and the offer."""
+
+        async def look() -> tuple[Provider, dict[str, Any]] | None:
+            for firm in self.firms:
+                async with self.firm(firm) as http:
+                    offers = (await http.get("/api/dispatch/v1/offers")).raise_for_status().json()["offers"]
+                    if offer := next((one for one in offers if one["case_number"].startswith(number)), None):
+                        return firm, offer
+            return None
+
+        found: tuple[Provider, dict[str, Any]] = await eventually(look, seconds=60, every=0.5)
+        return found
 
     def desk(self) -> contextlib.AbstractAsyncContextManager[httpx.AsyncClient]:
         return self.machine(self.seeded.machines.desk[0])

@@ -292,33 +292,46 @@ async def test_a_task_without_a_case_is_in_the_same_list(doors: Doors) -> None:
 
 async def test_the_stream_tells_each_what_is_theirs(doors: Doors, case: Case) -> None:
     await eventually(doors.caught_up)
+    heard = doors.hub.last
     listeners = {
-        "desk": asyncio.create_task(doors.listen(doors.token("agent"), 2)),
-        "board": asyncio.create_task(doors.listen(doors.token("principal", principal_ids=[case.principal]), 2)),
-        "me": asyncio.create_task(doors.listen(doors.token("member", member_id=case.member), 2)),
-        "extranet": asyncio.create_task(doors.listen(doors.token("provider", provider_id=ANNA), 2)),
+        "desk": doors.token("agent"),
+        "board": doors.token("principal", principal_ids=[case.principal]),
+        "me": doors.token("member", member_id=case.member),
+        "extranet": doors.token("provider", provider_id=ANNA),
     }
-    stranger = asyncio.create_task(doors.listen(doors.token("principal", principal_ids=[new_id()], exp=int(time.time()) + 3), 9))
+    listening = {place: asyncio.create_task(doors.listen(token, 2, last_event_id=heard)) for place, token in listeners.items()}
+    stranger = doors.token("principal", principal_ids=[new_id()], exp=int(time.time()) + 3)
+    overhearing = asyncio.create_task(doors.listen(stranger, 9, last_event_id=heard))
     await eventually(lambda: doors.hub.listeners >= 5)  # what is told from here on they hear
     await case.tell(NeedCancelled)
-    for place, listener in listeners.items():
+    for place, listener in listening.items():
         (first, _, clock), (event, number, data) = await listener
         assert (first, event, data) == ("ping", "message", {"topics": [f"case:{case.id}", place]}) and "now" in clock
-        assert int(number) > 0
-    assert {event for event, _, _ in await stranger} <= {"ping", "end"}
+        assert int(number) > heard
+    assert {event for event, _, _ in await overhearing} <= {"ping", "end"}
 
 
-async def test_the_stream_goes_on_where_a_browser_stopped_and_ends_with_the_token(doors: Doors, case: Case) -> None:
+async def test_the_stream_goes_on_where_a_browser_stopped(doors: Doors, case: Case) -> None:
     agent = doors.token("agent")
     await eventually(doors.caught_up)
-    (_, heard, _), *_ = await doors.listen(agent, 1)
+    heard = doors.hub.last
     await case.tell(NeedCancelled)
-    missed = await doors.listen(agent, 2, last_event_id=heard)
-    assert {"topics": [f"case:{case.id}", "desk"]} in [data for _, _, data in missed]
-    reset, *_ = await doors.listen(agent, 1, last_event_id=int(heard) + 1_000_000)
-    assert reset[0] == "reset"
-    ended = await doors.listen(doors.token("agent", exp=int(time.time()) + 1), 9)
-    assert ended[0][0] == "ping" and ended[-1][0] == "end"
+    await eventually(doors.caught_up)
+    news = {"topics": [f"case:{case.id}", "desk"]}
+    assert (await doors.listen(agent, 2, last_event_id=heard))[0][2] == news
+    assert [event for event, _, _ in await doors.listen(agent, 1, last_event_id=doors.hub.last)] == ["ping"]
+    assert [event for event, _, _ in await doors.listen(agent, 1, last_event_id=heard + 1_000_000)] == ["reset"]
+
+
+async def test_a_browser_that_never_listened_is_told_what_happened_since_its_page_was_made(doors: Doors, case: Case) -> None:
+    await eventually(doors.caught_up)
+    told = await doors.listen(doors.token("member", member_id=case.member), 2)
+    assert [data.get("topics") for _, _, data in told] == [[f"case:{case.id}", "me"], None]
+
+
+async def test_the_stream_ends_with_the_token(doors: Doors) -> None:
+    ended = await doors.listen(doors.token("principal", principal_ids=[new_id()], exp=int(time.time()) + 2), 9)
+    assert [event for event, _, _ in ended] == ["ping", "end"]
 
 
 TERMS: dict[str, Any] = {

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from contracts.billing import BillPrepared
 from contracts.dispatch import MissionAccepted, MissionDeclined, MissionOffered
@@ -91,14 +92,24 @@ async def live() -> AsyncIterator[Live]:
         values = {name.removeprefix("ENTRAIDE_").lower(): value for name, value in environment.items()} | {"jwks_file": "none"}
         kafka = connection(Settings.model_validate(values))
         db, woken = await connect(stack), asyncio.Event()
-        producer = AIOKafkaProducer(**kafka)
-        await producer.start()
+        producer = await eventually(lambda: started(kafka), seconds=30)
         async with running(Consumer(db, kafka, "cases", TABLE).run(), Relay(db, kafka, Lane.LIVE, woken).run(), Drainer(db, TABLE).run()):
             yield Live(Tracking(db), producer, kafka)
         await producer.stop()
         await db.close()
     finally:
         await stack.down()
+
+
+async def started(kafka: dict[str, Any]) -> AIOKafkaProducer | None:
+    """None while the broker does not know its users yet."""
+    producer = AIOKafkaProducer(**kafka)
+    try:
+        await producer.start()
+    except KafkaError:
+        await producer.stop()
+        return None
+    return producer
 
 
 async def test_a_rebuild_leaves_identical_rows(live: Live) -> None:

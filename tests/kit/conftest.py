@@ -35,6 +35,12 @@ async def lab(used_lab: Lab) -> Lab:
     return used_lab
 
 
+@pytest.fixture
+async def fresh_lab(workshop: Workshop) -> AsyncIterator[Lab]:
+    async with workshop.lab() as lab:
+        yield lab
+
+
 @pytest.fixture(scope="session")
 async def own_workshop() -> AsyncIterator[Workshop]:
     stack = await Stack.up(services=("intake", "tracking"), partitions=3)

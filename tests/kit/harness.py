@@ -158,10 +158,9 @@ class Lab:
     async def clean(self) -> None:
         """As new: empty databases, which know of the log as it stands and start at its end."""
         for service in (self.sender, self.reader):
-            owner = await asyncpg.connect(service.owner_url)
-            tables = await owner.fetch("select schemaname || '.' || tablename from pg_tables where schemaname = 'kit' or tablename = 'effect'")
-            await owner.execute("truncate " + ", ".join(row[0] for row in tables) + " restart identity")
-            await owner.close()
+            tables = await service.fetch("select schemaname || '.' || tablename from pg_tables where schemaname = 'kit' or tablename = 'effect'")
+            async with service.db.connection() as conn:
+                await conn.execute("; ".join(f"delete from {table}" for table in tables))
         self.ends = await self.probe.end_offsets(list(self.ends))
         places = [(partition.partition, end) for partition, end in self.ends.items()]
         async with self.reader.db.connection() as conn:

@@ -32,7 +32,8 @@ async def live_published(lab: Lab) -> bool:
     return done
 
 
-async def test_100_live_rows_pass_200000_bulk_rows_but_never_one_of_their_own_key(lab: Lab) -> None:
+async def test_100_live_rows_pass_200000_bulk_rows_but_never_one_of_their_own_key(fresh_lab: Lab) -> None:
+    lab = fresh_lab
     await fill(lab)
     strangers = [new_id() for _ in range(50)]
     own = [f"{ROWS - n:08}{REST}" for n in range(50)]  # their bulk rows are the last in the lane

@@ -12,6 +12,7 @@ from deploy.demo.robots.config import Credentials
 from deploy.demo.robots.diary import Diary, Outcome
 
 TRIES = 5
+BACK_OFF_S = 0.2  # doubled each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,11 @@ class Client:
             try:
                 response = await self._http.request(method, path, headers=await self._headers(), **sent)
             except httpx.TransportError:
-                await asyncio.sleep(0.2 * 2**attempt)
+                await asyncio.sleep(BACK_OFF_S * 2**attempt)
                 continue
             if response.status_code not in (502, 503, 504):
                 return _answer(response)
-            await asyncio.sleep(0.2 * 2**attempt)
+            await asyncio.sleep(BACK_OFF_S * 2**attempt)
         raise Silence(path)
 
     async def ask(self, path: str, body: dict[str, Any]) -> Answer:
@@ -79,14 +80,14 @@ class Client:
                 response = await self._http.request(method, path, json=body, headers=headers)
             except httpx.TransportError as failure:
                 self._diary.note(self.actor, self.door, method, path, key, body, None, type(failure).__name__, "info")
-                await asyncio.sleep(0.2 * 2**attempt)
+                await asyncio.sleep(BACK_OFF_S * 2**attempt)
                 continue
             answer = _answer(response)
             outcome: Outcome = "ok" if answer.ok else "info" if answer.status >= 500 else "fail"
             self._diary.note(self.actor, self.door, method, path, key, body, answer.status, answer.body, outcome)
             if outcome != "info":
                 return answer
-            await asyncio.sleep(0.2 * 2**attempt)
+            await asyncio.sleep(BACK_OFF_S * 2**attempt)
         raise Silence(path)
 
     async def _headers(self) -> dict[str, str]:

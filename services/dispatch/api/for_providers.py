@@ -12,7 +12,7 @@ from services.dispatch.domain.mission import Mission, OfferStatus
 from services.dispatch.emits.documents import Between, Document
 from services.dispatch.store import feed, lists
 from services.dispatch.usecases import answers
-from services.dispatch.usecases.callers import PROVIDER, actor, known, own
+from services.dispatch.usecases.callers import PROVIDER, known, own
 from services.kit import cursor
 from services.kit.app import PROBLEMS
 from services.kit.auth import Caller, allow
@@ -68,7 +68,7 @@ async def accept(offer_id: Id, body: SlotBody, caller: Writer, command: Cmd) -> 
     """With the appointment. 409 `already_taken`, `offer_expired`, `offer_withdrawn` or `already_answered`."""
 
     async def action(tx: Transaction) -> Answered:
-        return answered(await answers.accept(tx, own(caller), offer_id, body.slot, actor(caller)), offer_id)
+        return answered(await answers.accept(tx, own(caller), offer_id, body.slot, caller.actor), offer_id)
 
     return await command.run(action)
 
@@ -79,7 +79,7 @@ async def decline(offer_id: Id, body: Reasoned, caller: Writer, command: Cmd) ->
     reason = known(body.reason, OFFER_DECLINED)
 
     async def action(tx: Transaction) -> Answered:
-        return answered(await answers.decline(tx, own(caller), offer_id, reason, actor(caller)), offer_id)
+        return answered(await answers.decline(tx, own(caller), offer_id, reason, caller.actor), offer_id)
 
     return await command.run(action)
 
@@ -89,7 +89,7 @@ async def reconfirm(mission_id: Id, body: SlotBody, caller: Writer, command: Cmd
     """Agrees to the amended mission, at this appointment."""
 
     async def action(tx: Transaction) -> Answered:
-        mission = await answers.reconfirm(tx, own(caller), mission_id, body.slot, actor(caller))
+        mission = await answers.reconfirm(tx, own(caller), mission_id, body.slot, caller.actor)
         return answered(mission, mission.offer_id)
 
     return await command.run(action)
@@ -101,7 +101,7 @@ async def give_up(mission_id: Id, body: Reasoned, caller: Writer, command: Cmd) 
     reason = known(body.reason, OFFER_DECLINED)
 
     async def action(tx: Transaction) -> Answered:
-        mission = await answers.give_up(tx, own(caller), mission_id, reason, actor(caller))
+        mission = await answers.give_up(tx, own(caller), mission_id, reason, caller.actor)
         return answered(mission, next(offer.id for offer in reversed(mission.offers) if offer.status == "taken_back"))
 
     return await command.run(action)

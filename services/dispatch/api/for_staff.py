@@ -13,7 +13,7 @@ from services.dispatch.domain.mission import Mission
 from services.dispatch.domain.provider import Area, Provider
 from services.dispatch.store import lists, providers
 from services.dispatch.usecases import cards, desk
-from services.dispatch.usecases.callers import PROVIDER, actor, known, own
+from services.dispatch.usecases.callers import PROVIDER, known, own
 from services.dispatch.usecases.providers import place, upsert_provider
 from services.kit import cursor
 from services.kit.app import PROBLEMS
@@ -123,7 +123,7 @@ async def propose(mission_id: Id, body: Proposal, caller: Agent, command: Cmd) -
     """To one or several providers at once: the first acceptance wins."""
 
     async def action(tx: Transaction) -> MissionState:
-        return _state(await desk.propose(tx, mission_id, body.provider_ids, actor(caller)))
+        return _state(await desk.propose(tx, mission_id, body.provider_ids, caller.actor))
 
     return await command.run(action, 201)
 
@@ -133,7 +133,7 @@ async def assign(mission_id: Id, body: Assignment, caller: Agent, command: Cmd) 
     """Accepted by hand in the provider's name, whoever has it now. 409 once somebody is at work."""
 
     async def action(tx: Transaction) -> MissionState:
-        return _state(await desk.assign(tx, mission_id, body.provider_id, body.slot, body.reason, actor(caller)))
+        return _state(await desk.assign(tx, mission_id, body.provider_id, body.slot, body.reason, caller.actor))
 
     return await command.run(action)
 
@@ -144,7 +144,7 @@ async def reassign(mission_id: Id, body: Reasoned, caller: Agent, command: Cmd) 
     reason = known(body.reason, MISSION_CANCELLED)
 
     async def action(tx: Transaction) -> MissionState:
-        return _state(await desk.reassign(tx, mission_id, reason, actor(caller)))
+        return _state(await desk.reassign(tx, mission_id, reason, caller.actor))
 
     return await command.run(action)
 

@@ -1,15 +1,10 @@
 """Who asks, and in which words: for every door alike."""
 
-from contracts.common import Actor
 from contracts.reasons import Family
 from services.kit.auth import Caller
 from services.kit.errors import Forbidden, Invalid
 
 PROVIDER = ("provider", "provider_admin")  # the roles
-
-
-def actor(caller: Caller) -> Actor:
-    return Actor.model_validate({"kind": caller.kind, "id": caller.id})
 
 
 def own(caller: Caller) -> str:

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from contracts.common import Code, Exact, Id, Insee, Postcode
-from services.kit import places
+from services.kit import phones, places
 from services.kit.app import PROBLEMS
 from services.kit.auth import DESK, STAFF, Caller, allow
 from services.kit.db import Transaction
 from services.kit.errors import NotFound
 from services.kit.idempotency import Command, CommandDependency
 from services.reference.store import members as store
-from services.reference.usecases import coverage, members, phones
+from services.reference.usecases import coverage, members
 
 router = APIRouter(prefix="/api/reference/v1", tags=["members"], responses=PROBLEMS)
 

@@ -5,13 +5,12 @@ from functools import cache
 from typing import Any
 
 from contracts.common import CardKind
-from services.kit import places
+from services.kit import phones, places
 from services.kit.clock import new_id
 from services.kit.db import Connection, Transaction
 from services.reference import emits
 from services.reference.domain import names
 from services.reference.store import members as store
-from services.reference.usecases import phones
 
 
 async def search(conn: Connection, text: str) -> list[dict[str, Any]]:

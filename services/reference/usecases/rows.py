@@ -8,8 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from stdnum.fr import siren
 
 from contracts.common import Code, Departement, Insee, Label, Number, Postcode
-from services.kit import places
-from services.reference.usecases import phones
+from services.kit import phones, places
 
 
 def _split(cell: object) -> object:

@@ -17,6 +17,7 @@ from services.tracking.stream import MOST, Change, Hub, next_change, seen_by
 
 router = APIRouter(prefix=PREFIX, tags=["stream"], responses=PROBLEMS)
 PING_S = 5.0
+LOADING_S = 15.0  # a page is not older than that when its browser begins to listen
 
 
 @router.get("/stream", response_class=EventSourceResponse)
@@ -53,12 +54,13 @@ async def _events(request: Request, hub: Hub, caller: Caller, after: int | None,
 
 
 async def _missed(request: Request, caller: Caller, after: int | None, last: int) -> list[Change | None]:
-    """What came after `after`, up to `last`; one None when that cannot be told."""
-    if after is None or after == last:
-        return []
-    if after > last:
+    """What came after `after`, up to `last`; one None when that cannot be told. A browser that never listened is told what happened
+    since its page was made."""
+    if after is not None and after > last:
         return [None]
     async with db(request).connection() as conn:
+        if after is None:
+            after = await changes.just_before(conn, LOADING_S, MOST - 1)
         rows = await changes.since(conn, after, MOST)
     if len(rows) == MOST:
         return [None]

@@ -11,7 +11,7 @@ from contracts.common import Code, Id
 from services.kit.app import PROBLEMS
 from services.kit.auth import Caller
 from services.kit.errors import Forbidden, NotFound
-from services.tracking.api.shared import PREFIX, AtWork, Cmd, Desk, IfMatch, Reader, actor, db, version
+from services.tracking.api.shared import PREFIX, AtWork, Cmd, Desk, IfMatch, Reader, db, version
 from services.tracking.domain import visit as domain
 from services.tracking.domain.visit import Visit
 from services.tracking.store import visits
@@ -88,7 +88,7 @@ async def start(mission_id: Id, caller: AtWork, command: Cmd, if_match: IfMatch 
     """Somebody is at work. 409 `need_cancelled` when the cancellation came first."""
 
     async def action(tx: Any) -> VisitShown:
-        return shown(await work.start(tx, mission_id, speaks_for(caller), actor(caller), version(if_match)))
+        return shown(await work.start(tx, mission_id, speaks_for(caller), caller.actor, version(if_match)))
 
     return await command.run(action)
 
@@ -99,7 +99,7 @@ async def complete(mission_id: Id, body: Completion, caller: AtWork, command: Cm
 
     async def action(tx: Any) -> VisitShown:
         found = await work.complete(
-            tx, mission_id, speaks_for(caller), lines(body.lines), body.started_at, body.completed_at, actor(caller), version(if_match)
+            tx, mission_id, speaks_for(caller), lines(body.lines), body.started_at, body.completed_at, caller.actor, version(if_match)
         )
         return shown(found)
 
@@ -111,7 +111,7 @@ async def fail(mission_id: Id, body: Failure, caller: AtWork, command: Cmd, if_m
     """The visit did not serve, with a coded reason."""
 
     async def action(tx: Any) -> VisitShown:
-        return shown(await work.fail(tx, mission_id, speaks_for(caller), body.reason, actor(caller), version(if_match)))
+        return shown(await work.fail(tx, mission_id, speaks_for(caller), body.reason, caller.actor, version(if_match)))
 
     return await command.run(action)
 
@@ -121,7 +121,7 @@ async def change_eta(mission_id: Id, body: Eta, caller: AtWork, command: Cmd) ->
     """When the worker is expected now."""
 
     async def action(tx: Any) -> VisitShown:
-        return shown(await work.change_eta(tx, mission_id, speaks_for(caller), body.eta, actor(caller)))
+        return shown(await work.change_eta(tx, mission_id, speaks_for(caller), body.eta, caller.actor))
 
     return await command.run(action)
 
@@ -131,7 +131,7 @@ async def correct(prestation_id: Id, body: Correction, caller: Desk, command: Cm
     """All lines as they should have been."""
 
     async def action(tx: Any) -> VisitShown:
-        return shown(await work.correct(tx, prestation_id, lines(body.lines), body.reason, actor(caller), version(if_match)))
+        return shown(await work.correct(tx, prestation_id, lines(body.lines), body.reason, caller.actor, version(if_match)))
 
     return await command.run(action)
 
@@ -144,7 +144,7 @@ async def rate(need_id: Id, body: Rating, caller: Reader, command: Cmd) -> Respo
         raise Forbidden("only the member rates")
 
     async def action(tx: Any) -> Rating:
-        visit = await work.rate(tx, need_id, member_id, body.rating, actor(caller))
+        visit = await work.rate(tx, need_id, member_id, body.rating, caller.actor)
         return Rating(rating=visit.rating or body.rating)
 
     return await command.run(action)

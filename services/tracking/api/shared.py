@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import Header, Request
 
-from contracts.common import Actor
 from services.kit.auth import DESK, Caller, allow
 from services.kit.db import Database
 from services.kit.idempotency import Command, CommandDependency
@@ -16,11 +15,6 @@ Desk = Annotated[Caller, allow("tracking:write", *DESK)]
 AtWork = Annotated[Caller, allow("tracking:write", *DESK, "provider", "provider_admin")]
 Cmd = Annotated[Command, CommandDependency]
 IfMatch = Annotated[str | None, Header(pattern=r'^"[0-9]+"$', description="the version that it was read with")]
-
-
-def actor(caller: Caller) -> Actor:
-    """A provider acts as itself, a person of the desk under their own id."""
-    return Actor(kind=caller.kind, id=caller.provider_id or caller.member_id or _uuid(caller.id))
 
 
 def version(if_match: str | None) -> int | None:
@@ -35,7 +29,3 @@ def db(request: Request) -> Database:
 def hub(request: Request) -> Hub:
     found: Hub = request.app.state.hub
     return found
-
-
-def _uuid(text: str) -> str | None:
-    return text if len(text) == 36 and text.count("-") == 4 else None

@@ -10,7 +10,7 @@ from contracts.common import Code, Id
 from services.kit import cursor
 from services.kit.app import PROBLEMS
 from services.kit.errors import Forbidden
-from services.tracking.api.shared import PREFIX, Cmd, Desk, IfMatch, Reader, actor, db, version
+from services.tracking.api.shared import PREFIX, Cmd, Desk, IfMatch, Reader, db, version
 from services.tracking.store import tasks
 from services.tracking.usecases import tasks as usecases
 
@@ -71,6 +71,6 @@ async def close(task_id: Id, body: Outcome, caller: Desk, command: Cmd) -> Respo
     """Of a visit; a task that another service opened is settled there (409 `another_opener`)."""
 
     async def action(tx: Any) -> dict[str, Any]:
-        return await usecases.close(tx, task_id, body.outcome, actor(caller))
+        return await usecases.close(tx, task_id, body.outcome, caller.actor)
 
     return await command.run(action)

@@ -78,7 +78,8 @@ create sequence change_seq;
 create table change (
   topic text primary key,
   case_id uuid,
-  seq bigint not null
+  seq bigint not null,
+  at timestamptz not null default now()
 ) with (fillfactor = 60);
 create index change_by_seq on change (seq);
 

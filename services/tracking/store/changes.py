@@ -16,7 +16,7 @@ async def note(conn: Connection, topics: Mapping[str, str | None]) -> None:
         "with locked as materialized (select pg_advisory_xact_lock($3))"
         " insert into change (topic, case_id, seq) select t.topic, t.case_id, nextval('change_seq')"
         " from locked, unnest($1::text[], $2::uuid[]) as t (topic, case_id)"
-        " on conflict (topic) do update set seq = excluded.seq",
+        " on conflict (topic) do update set seq = excluded.seq, at = excluded.at",
         sorted(topics),
         [topics[topic] for topic in sorted(topics)],
         _LOCK,
@@ -38,6 +38,16 @@ async def since(conn: Connection, seq: int, limit: int) -> list[dict[str, Any]]:
         limit,
     )
     return [dict(row) for row in rows]
+
+
+async def just_before(conn: Connection, seconds: float, most: int) -> int:
+    """The sequence where what is no older than this begins, looking back `most` changes."""
+    seq: int | None = await conn.fetchval(
+        "select min(seq) - 1 from (select seq, at from change order by seq desc limit $2) as latest where at > now() - make_interval(secs => $1)",
+        seconds,
+        most,
+    )
+    return await last(conn) if seq is None else seq
 
 
 async def last(conn: Connection) -> int:
