@@ -5,11 +5,13 @@ ENTRAIDE_TEST_ENGINES: `containers`, `embedded`, or `auto`: containers where an 
 
 import asyncio
 import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import yaml
@@ -25,21 +27,22 @@ from deploy.topics import Broker
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+OLDEST_API = "1.41"  # Docker 20.10
 POSTGRES_IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:18")
 KAFKA_IMAGE = os.environ.get("KAFKA_IMAGE", "apache/kafka:4.3.1")
 
 
 def engine_answers() -> bool:
-    try:
-        client = docker.from_env(timeout=10)
-    except DockerException:
-        return False
-    try:
-        return bool(client.ping())
-    except DockerException:
-        return False
-    finally:
-        client.close()
+    address = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    if address.scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:  # docker's client leaves a socket open where nobody answers
+            if probe.connect_ex(address.path):
+                return False
+    with closing(docker.from_env(version=OLDEST_API, timeout=10)) as client:
+        try:
+            return bool(client.ping())
+        except (DockerException, OSError):
+            return False
 
 
 def wanted() -> bool:

@@ -12,7 +12,9 @@ from services.kit.web import refused, stuck
 
 def create(settings: Settings) -> FastAPI:
     missions.rules = settings.rules
-    return kit.create("dispatch", settings, [for_providers.router, for_staff.router, pages.router, stuck.router("dispatch")], page=refused.page)
+    return kit.create(
+        "dispatch", settings, [for_providers.router, for_staff.router, pages.router, pages.desk, stuck.router("dispatch")], page=refused.page
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
@@ -14,7 +14,7 @@ from services.dispatch.domain.mission import Mission, Slot
 from services.dispatch.store import lists
 from services.dispatch.usecases import answers, cards
 from services.dispatch.usecases.callers import PROVIDER, known, own
-from services.kit.auth import Caller, allow
+from services.kit.auth import STAFF, Caller, allow
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, Refusal
 from services.kit.idempotency import Command, CommandDependency
@@ -23,6 +23,9 @@ from services.kit.web import pages
 router = APIRouter(prefix="/extranet", include_in_schema=False)
 templates = pages.templates(Path(__file__).parent)
 
+desk = APIRouter(prefix="/pages/dispatch", include_in_schema=False)
+
+AtDesk = Annotated[Caller, allow("dispatch:read", *STAFF)]
 Reader = Annotated[Caller, allow("dispatch:read", *PROVIDER)]
 Writer = Annotated[Caller, allow("dispatch:write", *PROVIDER)]
 Cmd = Annotated[Command, CommandDependency]
@@ -78,6 +81,15 @@ async def give_up(mission_id: Id, reason: Typed, request: Request, caller: Write
         return await answers.give_up(tx, own(caller), mission_id, known(reason, reasons.OFFER_DECLINED), caller.actor)
 
     return await _do(request, caller, command, act, lambda _: "/extranet/missions", mission_id)
+
+
+@desk.get("/cases/{case_id}/offers")
+async def case_offers(case_id: Id, request: Request, caller: AtDesk) -> Response:
+    """For the desk: what each need of a case was offered to whom."""
+    async with request.app.state.db.transaction() as tx:
+        found = [await lists.mission(tx.conn, row["id"]) for row in await lists.missions(tx.conn, None, case_id, None, 20)]
+    lang: Literal["fr", "en"] = "fr" if templates.words(request).lang == "fr" else "en"
+    return _render(request, caller, "case_offers.html", tx.now, missions=found[::-1], reason=lambda code: reasons.text(code, lang))
 
 
 async def _do(request: Request, caller: Caller, command: Cmd, act: Act, goes_to: Callable[[Mission], str], mission_id: str | None = None) -> Response:

@@ -40,7 +40,7 @@ def infrastructure(failure: BaseException) -> bool:
         return (failure.sqlstate or "")[:2] in ("08", "40", "53", "55", "57", "58", "25") or isinstance(failure, asyncpg.InvalidCachedStatementError)
     if isinstance(failure, asyncpg.InterfaceError):  # the others are wrong uses of ours
         return any(word in str(failure) for word in ("is closed", "is closing", "released back"))
-    return isinstance(failure, OSError | TimeoutError | KafkaError)
+    return isinstance(failure, OSError | TimeoutError | KafkaError | asyncpg.InternalClientError)  # the last: cut off in the middle of a word
 
 
 class Consumer:
@@ -102,22 +102,24 @@ class Consumer:
     async def _apply_all(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         async with self._slots:
             for start in range(0, len(records), BATCH):
-                if partition.partition in self._next:
-                    await self._apply(partition, records[start : start + BATCH])
+                if partition.partition not in self._next or not await self._apply(partition, records[start : start + BATCH]):
+                    return
 
-    async def _apply(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        """Applies a batch, or forgets where its partition stands: what was polled after it is then read again, not applied."""
+    async def _apply(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> bool:
+        """False when part of the batch has to be read again, and with it all that was polled behind it."""
         items = [Item.of(_raw(record)) for record in records]
         try:
             await self._transact(partition.partition, items)
+            return True
         except marks.Overtaken:
             self._next.pop(partition.partition, None)
+            return False
         except Exception as failure:  # noqa: BLE001 - the batch is tried again one by one; what a handler raises is its own
             if not infrastructure(failure):
                 log.info("batch failed, one by one", topic=self._topic, failure=type(failure).__name__)
-            await self._one_by_one(partition, items)
+            return await self._one_by_one(partition, items)
 
-    async def _one_by_one(self, partition: TopicPartition, items: Sequence[Item]) -> None:
+    async def _one_by_one(self, partition: TopicPartition, items: Sequence[Item]) -> bool:
         for item in items:
             tries, refused, wait = 0, None, 0.05
             while partition.partition in self._next:
@@ -136,6 +138,9 @@ class Consumer:
                         if tries >= TRIES:
                             refused = parking.cause_of(failure)
                 await asyncio.sleep(wait)
+            else:
+                return False
+        return True
 
     async def _transact(self, partition: int, items: Sequence[Item], refused: str | None = None) -> None:
         expected = self._next[partition]

@@ -36,6 +36,7 @@ class Relay:
         self._wake = wake
         self._token = new_id()
         self._producer: AIOKafkaProducer | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._name = f"relay-{lane.name.lower()}"
 
     async def run(self) -> None:
@@ -44,7 +45,7 @@ class Relay:
             while True:
                 try:
                     sent = await self._turn()
-                except (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+                except (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as failure:
                     log.warning("relay stumbled", lane=self._name, failure=type(failure).__name__)
                     await self._discard()
                     self._token = new_id()
@@ -80,11 +81,10 @@ class Relay:
     async def _send(self, rows: list[asyncpg.Record]) -> list[tuple[int, str, int, int]]:
         """(row, topic, partition, offset) of each row that the broker confirmed."""
         if self._producer is None:
-            producer = AIOKafkaProducer(
+            self._producer = AIOKafkaProducer(
                 **self._connection, enable_idempotence=True, acks="all", linger_ms=0, max_batch_size=131_072, request_timeout_ms=10_000
             )
-            await producer.start()
-            self._producer = producer
+            await self._producer.start()
         async with asyncio.timeout(SEND_TIMEOUT_S):
             sends = []
             for row in rows:
@@ -118,11 +118,13 @@ class Relay:
             )
 
     async def _discard(self) -> None:
+        """Waits five seconds; a producer that holds more ends by itself, when the broker has taken it or it has expired."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(5):
-                    await producer.stop()
+            ending = asyncio.create_task(_end(producer))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            await asyncio.wait([ending], timeout=5)
 
     async def _hand_over(self) -> None:
         """Nobody has to wait until the lease runs out."""
@@ -136,6 +138,11 @@ class Relay:
             async with asyncio.timeout(0.5):
                 await self._wake.wait()
         self._wake.clear()
+
+
+async def _end(producer: AIOKafkaProducer) -> None:
+    with contextlib.suppress(KafkaError, OSError):
+        await producer.stop()
 
 
 async def purge(db: Database) -> int:

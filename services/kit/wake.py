@@ -54,6 +54,6 @@ async def listen(db: Database, events: list[asyncio.Event]) -> None:
                 finally:
                     conn.remove_termination_listener(gone)
                     await conn.remove_listener(CHANNEL, heard)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as failure:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as failure:
             log.info("listening again", failure=type(failure).__name__)
         await asyncio.sleep(0.5)

@@ -178,7 +178,7 @@ async def board(request: Request, caller: Principal, state: str | None = None, a
     more = following(rows, "opened", PAGE)
     chosen = {"state": state} if state else {}
     return _render(
-        request, caller, "board.html", tx.now, active="board", cases=rows, counts=sorted(counts.items()), total=sum(counts.values()), chosen=state,
+        request, caller, "board.html", tx.now, active="board", cases=rows, states=sorted(counts.items()), total=sum(counts.values()), chosen=state,
         here=_at("/board", chosen | ({"after": after} if after else {})),
         following=more and _at("/board", chosen | {"after": more}), places=places.name,
     )  # fmt: skip
@@ -235,6 +235,8 @@ async def _visit(request: Request, caller: Caller, mission_id: str, refusal: Ref
         visit = await visits.of_mission(tx.conn, mission_id, speaks_for(caller))
         articles = await cards.articles(tx.conn, visit.service) if visit else []
     if visit is None:
+        if pages.part(request):  # the acceptance was a moment ago
+            return _render(request, caller, "visit_soon.html", tx.now, at=f"/extranet/visits/{mission_id}")
         raise NotFound("no such visit")
     failures = [(code, _text(request)(code)) for code in reasons.VISIT_FAILED if code != "need_cancelled"]
     name = "visit.html" if pages.part(request) else "visit_page.html"

@@ -131,6 +131,6 @@ async def test_a_case_is_covered_offered_accepted_and_done(platform: Project, ad
 
         async def done() -> Any:
             seen = await desk.ask("GET", f"/api/tracking/v1/cases/{case_id}")
-            return [one for one in seen["needs"] if one["state"] == "completed"]
+            return [one for one in seen["needs"] if one["state"] == "performed"]
 
         await eventually(done, seconds=60)

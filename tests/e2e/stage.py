@@ -69,6 +69,15 @@ class Stage:
             opened: dict[str, Any] = (await desk.post("/api/intake/v1/cases", json=body)).raise_for_status().json()
             return opened
 
+    async def told(self, case_id: str) -> None:
+        """Until the view has heard of the case: consumers that have just started take a while."""
+
+        async def look() -> bool:
+            return (await desk.get(f"/api/tracking/v1/cases/{case_id}")).is_success
+
+        async with self.desk() as desk:
+            await eventually(look, seconds=90, every=0.5)
+
     async def offered(self, number: str) -> tuple[Provider, dict[str, Any]]:
         """The firm of the extranet that this case was offered to first, and the offer."""
 
@@ -80,7 +89,7 @@ class Stage:
                         return firm, offer
             return None
 
-        found: tuple[Provider, dict[str, Any]] = await eventually(look, seconds=60, every=0.5)
+        found: tuple[Provider, dict[str, Any]] = await eventually(look, seconds=90, every=0.5)
         return found
 
     def desk(self) -> contextlib.AbstractAsyncContextManager[httpx.AsyncClient]:

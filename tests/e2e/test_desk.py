@@ -15,7 +15,7 @@ async def caller_known(page: Page, typed: str) -> None:
     """Types into the search that has the focus, and waits until the rights are there and the first has the focus."""
     await page.keyboard.type(typed)
     await page.keyboard.press("Enter")
-    await page.wait_for_function("document.activeElement?.name === 'service'")
+    await expect(page.locator("#rights input").first).to_be_focused()
 
 
 async def test_a_case_is_opened_by_keyboard_alone_in_six_presses_beyond_the_text(stage: Stage, enter: Enter) -> None:

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.timeout(600)
 async def test_a_case_shows_the_acceptance_without_being_loaded_again(stage: Stage, enter: Enter) -> None:
     opened = await stage.open_case(stage.members[2])
     firm, offer = await stage.offered(opened["number"])
+    await stage.told(opened["case_id"])
     visitor = await enter("agent")
     page = visitor.page
     await page.goto(f"/desk/cases/{opened['case_id']}")

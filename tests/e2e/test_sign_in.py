@@ -1,5 +1,7 @@
 """Signing in and out."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -28,7 +30,7 @@ async def test_signing_out_ends_the_session_and_a_page_asks_to_sign_in_again(ent
     await page.get_by_role("button", name="Se déconnecter").click()
     await page.wait_for_url("**/sign-in")
     await page.goto("/desk/cases")
-    await page.wait_for_url("**/sign-in?next=*")
+    await page.wait_for_url(re.compile("/sign-in[?]next=/desk/cases$"))
 
 
 async def test_the_pages_are_read_in_english_too(enter: Enter) -> None:

@@ -15,6 +15,7 @@ async def test_a_need_that_nobody_can_do_becomes_a_task_that_an_agent_takes(stag
     page = visitor.page
     await page.goto("/desk/tasks")
     opened = await stage.open_case(stage.members[4], insee=FAR_AWAY)
+    await stage.told(opened["case_id"])
     row = page.locator("#tasks tr", has=page.locator(f"a[href='/desk/cases/{opened['case_id']}']"))
     await expect(row).to_be_visible()
     await row.get_by_role("button", name="Prendre").click()

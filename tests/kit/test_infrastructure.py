@@ -27,6 +27,7 @@ PASSING = [
     asyncpg.CannotConnectNowError("starting"),
     asyncpg.ConnectionDoesNotExistError("closed"),
     asyncpg.InterfaceError("connection is closed"),
+    asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
     asyncpg.InterfaceError("cannot call Transaction.rollback(): the underlying connection is closed"),
 ]
 

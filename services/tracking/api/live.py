@@ -46,7 +46,8 @@ async def _events(request: Request, hub: Hub, caller: Caller, after: int | None,
                 listener.overrun, sent = False, hub.last
                 yield _reset(sent)
             elif change is None:
-                yield _ping(hub, sent)
+                if left > PING_S:
+                    yield _ping(hub, sent)
             elif change.seq > sent:
                 sent = change.seq
                 yield _news(change)
