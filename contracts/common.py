@@ -89,8 +89,6 @@ class Window(Part):
         return self
 
 
-
-
 class Actor(Part):
     kind: Code  # agent, supervisor, member, principal, provider, system
     id: Id | None = None

@@ -8,7 +8,8 @@ from typing import Any
 from services.intake.domain import Case, Need, Wish
 from services.kit.db import Connection
 
-_LISTED = "c.id, c.number, c.principal_id, c.member_id, c.channel, c.open, c.version, c.opened_at, c.closed_at"
+_LISTED = "select id, number, principal_id, member_id, channel, open, version, opened_at, closed_at"
+_VIEW = _LISTED + ", contract_id, card_version, card from assistance_case where id = $1"
 
 
 async def next_serial(conn: Connection) -> int:
@@ -37,7 +38,8 @@ async def insert_case(conn: Connection, case: Case, channel: str, provisional: b
 async def save(conn: Connection, before: Case, after: Case, now: datetime) -> Case:
     """Writes what changed under the lock that `load` took, and raises the version."""
     await conn.execute(
-        "update assistance_case set open = $2, version = version + 1, closed_at = case when $2 then null else coalesce(closed_at, $3) end where id = $1",
+        "update assistance_case set open = $2, version = version + 1, closed_at = case when $2 then null else coalesce(closed_at, $3) end"
+        " where id = $1",
         after.id,
         after.open,
         now,
@@ -103,7 +105,7 @@ async def open_cases_of(conn: Connection, member_id: str) -> list[str]:
 
 async def view(conn: Connection, case_id: str) -> dict[str, Any] | None:
     """The case as a reader sees it, without a lock."""
-    row = await conn.fetchrow(f"select {_LISTED}, c.contract_id, c.card_version, c.card from assistance_case c where c.id = $1", case_id)
+    row = await conn.fetchrow(_VIEW, case_id)
     if row is None:
         return None
     needs = await conn.fetch("select id, rank, service, wish, status, started, at_risk from need where case_id = $1 order by rank", case_id)
@@ -122,19 +124,20 @@ async def search(
     limit: int,
 ) -> list[dict[str, Any]]:
     """Newest first."""
-    rows = await conn.fetch(
-        f"select {_LISTED} from assistance_case c"
-        " where ($1::text is null or c.number = $1) and ($2::text is null or c.phone = $2) and ($3::uuid is null or c.member_id = $3)"
-        " and ($4::boolean is null or c.open = $4) and ($5::timestamptz is null or (c.opened_at, c.id) < ($5, $6::uuid))"
-        " order by c.opened_at desc, c.id desc limit $7",
-        number,
-        phone,
-        member_id,
-        is_open,
-        before and before[0],
-        before and before[1],
-        limit,
-    )
+    filters: dict[str, Any] = {"number = ": number, "phone = ": phone, "member_id = ": member_id, "open = ": is_open}
+    given = {filter_: value for filter_, value in filters.items() if value is not None}
+    if before:
+        given |= {"(opened_at, id) < ": before}
+    values: list[Any] = []
+    conditions = []
+    for filter_, value in given.items():
+        parts = value if isinstance(value, tuple) else (value,)
+        marks = ", ".join(f"${len(values) + n}" for n in range(1, len(parts) + 1))
+        conditions.append(f"{filter_}({marks})")
+        values += parts
+    where = " where " + " and ".join(conditions) if conditions else ""
+    sql = f"{_LISTED} from assistance_case{where} order by opened_at desc, id desc limit {limit:d}"  # noqa: S608 - our own words, values apart
+    rows = await conn.fetch(sql, *values)
     return [dict(row) for row in rows]
 
 
@@ -168,7 +171,8 @@ async def at_risk_limit(conn: Connection, principal_id: str) -> int:
 
 async def save_principal(conn: Connection, principal_id: str, at_risk_limit_cents: int) -> None:
     await conn.execute(
-        "insert into principal (id, at_risk_limit_cents) values ($1, $2) on conflict (id) do update set at_risk_limit_cents = excluded.at_risk_limit_cents",
+        "insert into principal (id, at_risk_limit_cents) values ($1, $2)"
+        " on conflict (id) do update set at_risk_limit_cents = excluded.at_risk_limit_cents",
         principal_id,
         at_risk_limit_cents,
     )

@@ -169,7 +169,8 @@ def _handle_problems(app: FastAPI, page: Render | None) -> None:
     for failure in (
         TimeoutError,
         OSError,
-        asyncpg.InterfaceError, asyncpg.InternalClientError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
         asyncpg.PostgresConnectionError,
         asyncpg.OperatorInterventionError,
         asyncpg.InsufficientResourcesError,

@@ -120,7 +120,8 @@ class Database:
 
 async def _enter(conn: Connection, tenant: Tenant) -> datetime:
     now: datetime = await conn.fetchval(
-        "select now() from set_config('app.principal_ids', $1, true) a, set_config('app.provider_id', $2, true) b, set_config('app.member_id', $3, true) c",
+        "select now() from set_config('app.principal_ids', $1, true) a, set_config('app.provider_id', $2, true) b,"
+        " set_config('app.member_id', $3, true) c",
         "{" + ",".join(tenant.principal_ids) + "}",
         tenant.provider_id or "",
         tenant.member_id or "",

@@ -68,7 +68,8 @@ class Deadlines:
                 return True
             async with self._db.transaction() as tx:
                 await tx.conn.execute(
-                    "update kit.deadline set tries = tries + 1, due_at = now() + make_interval(secs => least(3600, 2 ^ least(tries, 11))) where id = $1",
+                    "update kit.deadline set tries = tries + 1, due_at = now() + make_interval(secs => least(3600, 2 ^ least(tries, 11)))"
+                    " where id = $1",
                     taken["id"],
                 )
         return True

@@ -1,4 +1,7 @@
-"""The other process of a service: consumers, relays, deadlines, drainer. When one of them dies, the process ends and the supervisor starts it again."""
+"""The other process of a service: consumers, relays, deadlines, drainer.
+
+When one of them dies, the process ends and the supervisor starts it again.
+"""
 
 import asyncio
 import signal
@@ -14,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.kit import kafka, logs, pausing, relay, tail, wake
+from services.kit import idempotency, kafka, logs, pausing, relay, tail, wake
 from services.kit.consumer import Consumer
 from services.kit.db import Database
 from services.kit.deadlines import Deadlines, Fire
@@ -87,10 +90,10 @@ async def _watch(consumers: Sequence[Consumer]) -> None:
 
 
 async def _purge(db: Database) -> None:
+    """Hourly, while there is something to drop a few at a time: what was published and what was answered long ago."""
     while True:
-        while await relay.purge(db):
-            await asyncio.sleep(0.5)
-        await asyncio.sleep(3600)
+        dropped = await relay.purge(db) + await idempotency.purge(db)
+        await asyncio.sleep(0.5 if dropped else 3600)
 
 
 async def _serve(service: str, db: Database, settings: ServiceSettings, port: int) -> None:

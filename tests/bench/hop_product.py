@@ -171,7 +171,9 @@ async def until(effects: asyncpg.Connection, n: int) -> None:
 
 async def check(effects: asyncpg.Connection, n: int) -> None:
     found = await effects.fetchrow("select count(*) as effects, count(distinct event_id) as events from effect")
-    swapped = await effects.fetchval("select count(*) from (select seq - lag(seq, 1, 0) over (partition by case_id order by id) as step from effect) s where step <> 1")
+    swapped = await effects.fetchval(
+        "select count(*) from (select seq - lag(seq, 1, 0) over (partition by case_id order by id) as step from effect) s where step <> 1"
+    )
     assert found is not None
     if (found["effects"], found["events"], swapped) != (n, n, 0):
         raise AssertionError(f"{n} events gave {found['effects']} effects of {found['events']} events, {swapped} out of order")
@@ -186,7 +188,9 @@ async def apply(tx: Transaction, received: Sequence[Received]) -> None:
         [one.data.attempt for one in received],
     )
     for one in received:
-        following = TaskOpened(task_id=one.data.offer_id, kind="next_hop", role="agent", due_at=tx.now, case_id=one.data.case_id, need_id=one.data.need_id)
+        following = TaskOpened(
+            task_id=one.data.offer_id, kind="next_hop", role="agent", due_at=tx.now, case_id=one.data.case_id, need_id=one.data.need_id
+        )
         tx.emit(following, cause=Cause.of(one.envelope))
 
 

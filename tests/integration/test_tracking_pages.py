@@ -48,6 +48,7 @@ async def test_a_case_page_shows_state_sentence_people_and_notes(doors: Doors, c
         assert words in after, words
     assert "chien" not in before and "Un chien &lt;gentil&gt; est dans le jardin." in after
     english = (await doors.page(agent, f"/desk/cases/{case.id}", lang="en")).text
+    doors.http.cookies.clear()
     assert "The provider comes on" in english
 
 

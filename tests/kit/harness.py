@@ -326,9 +326,7 @@ class Process:
     async def start(cls, service: Service, role: str, folder: Path, failpoint: str = "", skip: int = 0) -> "Process":
         marker = folder / f"{role}-{failpoint or 'plain'}-{next(numbers)}"
         armed = {"ENTRAIDE_FAILPOINT": failpoint, "ENTRAIDE_FAILPOINT_FILE": str(marker), "ENTRAIDE_FAILPOINT_SKIP": str(skip)} if failpoint else {}
-        process = await asyncio.create_subprocess_exec(
-            *_program(role, service), cwd=ROOT, env=os.environ | service.environment | armed
-        )
+        process = await asyncio.create_subprocess_exec(*_program(role, service), cwd=ROOT, env=os.environ | service.environment | armed)
         return cls(process, marker, failpoint)
 
     @staticmethod

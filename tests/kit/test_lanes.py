@@ -41,8 +41,10 @@ async def test_100_live_rows_pass_200000_bulk_rows_but_never_one_of_their_own_ke
     strangers = [new_id() for _ in range(50)]
     own = [f"{ROWS - n:08}{REST}" for n in range(50)]  # their bulk rows are the last in the lane
     async with running(lab.sender.relay(Lane.LIVE).run(), lab.sender.relay(Lane.BULK).run()):
+
         async def begun() -> bool:
             return await bulk_waiting(lab) < ROWS
+
         await eventually(begun)
         for key in [*strangers, *own]:
             await lab.sender.emit(key)
@@ -72,5 +74,3 @@ async def test_both_lanes_of_one_key_in_one_transaction_keep_their_order(lab: La
     async with running(lab.sender.relay(Lane.BULK).run(), lab.sender.relay(Lane.LIVE).run()):
         await eventually(lab.sender.published)
     assert [envelope.seq for envelope in await lab.log()] == [1, 2, 3]
-
-

@@ -28,8 +28,10 @@ async def test_a_stopped_relay_loses_its_lease_and_its_late_sends_change_nothing
             marked = await lab.sender.fetch("select id, published_at from kit.outbox order by id")
 
             stopped.process.send_signal(signal.SIGCONT)
+
             async def late() -> bool:
                 return len(await lab.log()) == 50 + 60
+
             await eventually(late)
             await eventually(lab.caught_up)
             assert await lab.sender.value(HOLDER) == second

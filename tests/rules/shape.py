@@ -57,7 +57,11 @@ def commits(source: str) -> list[int]:
             holder = ast.unparse(node.func.value)
             if "kafka" not in holder:
                 lines.append(node.lineno)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip().lower().rstrip(";") in {"commit", "rollback", "begin"}:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value.strip().lower().rstrip(";") in {"commit", "rollback", "begin"}
+        ):
             lines.append(node.lineno)
     return lines
 

@@ -35,7 +35,9 @@ def test_a_domain_imports_only_what_is_pure(path: Path) -> None:
     assert shape.impure_imports(path.read_text(), package) == set()
 
 
-@pytest.mark.parametrize("line", ["import asyncio", "from services.kit.db import Transaction", "import asyncpg", "from contracts.intake import CaseOpened"])
+@pytest.mark.parametrize(
+    "line", ["import asyncio", "from services.kit.db import Transaction", "import asyncpg", "from contracts.intake import CaseOpened"]
+)
 def test_an_impure_import_would_be_refused(line: str) -> None:
     assert shape.impure_imports(line, "services.intake.domain")
 

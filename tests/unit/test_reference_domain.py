@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from contracts.reasons import COVERAGE_REFUSED, COVERAGE_TRACE, TASK_KIND
+from services.kit import phones
 from services.kit.errors import Invalid
 from services.reference.domain import coverage, names
 from services.reference.domain.coverage import Consumed, Cover, Granted, Refused, Released, TaskClosed, TaskOpened
 from services.reference.domain.entitlement import Claim, Contract, Grant, Guarantee, Person, Refusal, Rights, RightsKey, attempts, choose
-from services.reference.usecases import phones
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 HOLD = timedelta(days=30)
