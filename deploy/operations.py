@@ -130,6 +130,6 @@ async def rebuild(running: Running) -> int:
 
 
 async def replay(running: Running, service: str, topic: str) -> Any:
-    """Forgets the positions: the consumer starts again at the first record, and its marks see to it that nothing changes."""
+    """Sets the positions back: the consumer goes on from the first record, and its marks see to it that nothing changes."""
     async with database(running, service) as db, db.transaction() as tx:
-        return await tx.conn.execute("delete from kit.position where topic = $1", topic)
+        return await tx.conn.execute("update kit.position set next_offset = 0 where topic = $1", topic)

@@ -84,6 +84,15 @@ class Platform:
             self._note.unlink(missing_ok=True)
         await self.stack.down()
 
+    def add_worker(self, service: str) -> None:
+        """One more of the same: they share the work, and each takes over from the other."""
+        first = self.process(f"{service}-worker")
+        number = 1 + sum(process.module == first.module for process in self.processes)
+        name = f"{first.name}-{number}"
+        added = Process(name, first.module, {**first.environment, "ENTRAIDE_INSTANCE": str(number)}, first.log.with_name(f"{name}.log"))
+        self.processes.append(added)
+        self._tasks.append(asyncio.create_task(added.run()))
+
     def process(self, name: str) -> Process:
         return next(process for process in self.processes if process.name == name)
 

@@ -77,6 +77,13 @@ class Process:
             )
         self.pid = self._process.pid
 
+    def send(self, number: signal.Signals) -> bool:
+        """False when it is not running just now."""
+        if self._process is None or self._process.returncode is not None:
+            return False
+        self._process.send_signal(number)
+        return True
+
     async def stop(self) -> None:
         self._stopping = True
         process = self._process

@@ -33,25 +33,34 @@ class Briefing:
     batch: int  # cases that come by file
 
 
-def write(platform: Platform, seeded: Seeded, seed: int, cases: int) -> Briefing:
+@dataclass(frozen=True, slots=True)
+class Script:
+    """How the robots are to play."""
+
+    cases: int
+    seed: int = 1
+    cases_per_s: float = 0  # opened at most; 0: as fast as there is room
+    patience_s: float = 6  # a command without an answer is sent again for so long
+
+
+def write(platform: Platform, seeded: Seeded, script: Script) -> Briefing:
     folder = platform.stack.folder / "demo"
-    config = _robots(platform, seeded, seed, cases, folder)
-    batch = _batch(config, round(cases * BATCH_SHARE), Random(f"batch {seed}"))
+    config = _robots(platform, seeded, script, folder)
+    batch = _batch(config, round(script.cases * BATCH_SHARE), Random(f"batch {script.seed}"))
     found = Briefing(folder / "robots.json", folder / "checker.json", batch)
     _secret(found.robots, asdict(config))
-    _secret(found.checker, _checker(platform, config, cases))
+    _secret(found.checker, _checker(platform, config, script.cases))
     return found
 
 
-def _robots(platform: Platform, seeded: Seeded, seed: int, cases: int, folder: Path) -> Config:
+def _robots(platform: Platform, seeded: Seeded, script: Script, folder: Path) -> Config:
     machines = seeded.machines
     return Config(
         gateway_url=platform.url,
         kafka_bootstrap=platform.stack.broker.bootstrap,
         diary=folder / "diary.jsonl",
         batch_file=folder / "requests.csv",
-        cases=cases,
-        seed=seed,
+        **asdict(script),
         in_flight=IN_FLIGHT,
         offer_ttl_s=OFFER_TTL_S,
         desk=tuple(map(_credentials, machines.desk)),

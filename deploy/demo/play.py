@@ -4,21 +4,18 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
-from deploy.demo import briefing, children, data, seed, show, tally
-from deploy.demo.drain import Left, drain
-from deploy.demo.seed import Seeded
+from deploy.demo import show, stage, tally
+from deploy.demo.briefing import Script
+from deploy.demo.drain import Left
+from deploy.demo.stage import Stage
 from deploy.demo.tally import Tally
-from deploy.platform import Platform, connections
-from deploy.running import Running
 
-SEED = 1
 MUST_BE_ZERO = ("anomalies", "stuck", "lost", "duplicated", "doors_disagree", "ledger_sum_cents")
 
 
@@ -41,54 +38,32 @@ async def play(cases: int, once: bool, console: Console, folder: Path | None = N
     began = time.monotonic()
     with show.progress(console) as progress:
         step = progress.add_task("starting", total=None)
-        world = asyncio.create_task(asyncio.to_thread(data.make, SEED, date.today()))
-        platform = await Platform.prepare(folder, lambda words: progress.update(step, description=words))
-        try:
-            progress.update(step, description="loading members, contracts, providers and accounts")
-            seeded = await seed.seed(platform, await world, seed.choose_callers(await world, SEED, cases))
-            await platform.start(briefing.SETTINGS, lambda words: progress.update(step, description=words))
-            progress.update(step, description="the platform is up", total=1, completed=1)
-            played = await _act(platform, seeded, cases, progress, time.monotonic() - began)
+        async with stage.set_up(Script(cases), lambda words: progress.update(step, description=words), folder=folder) as on:
+            progress.update(step, total=1, completed=1)
+            played = await _act(on, cases, progress, time.monotonic() - began)
             played.wall_s = time.monotonic() - began
             progress.stop()
             _tell(console, played)
             summary = _summary(played)
             if not once:
-                show.sign_ins(console, platform.url, seeded.people)
+                show.sign_ins(console, on.platform.url, on.people)
                 await asyncio.Event().wait()
-        finally:
-            progress.stop()
-            await platform.down()
     console.out(json.dumps(summary), highlight=False)
     return 0 if _is_good(summary) else 1
 
 
-async def _act(platform: Platform, seeded: Seeded, cases: int, progress: Progress, setup_s: float) -> Played:
-    told = briefing.write(platform, seeded, SEED, cases)
-    running = Running(platform.url, platform.stack.folder, **connections(platform.stack))  # type: ignore[arg-type]  # as its note holds them
-    log = platform.stack.folder / "logs" / "robots.log"
-    opened = progress.add_task("cases opened", total=cases)
-    final = progress.add_task("cases at their end", total=cases)
-    robots = await children.run("deploy.demo.robots", "play", str(told.robots), log=log, heard=_moving(progress, opened, final))
+async def _act(on: Stage, cases: int, progress: Progress, setup_s: float) -> Played:
+    robots = await on.play(show.moving(progress, cases))
     step = progress.add_task("waiting until nothing is under way", total=3)
-    await drain(running)
+    await on.drain()
     progress.update(step, advance=1, description="invoicing the month")
-    invoices = await children.run("deploy.demo.robots", "invoice", str(told.robots), log=log)
-    left = await drain(running)
+    invoices = await on.invoice()
+    left = await on.drain()
     progress.update(step, advance=1, description="checking every case at five doors")
-    checked = await children.run("tests.checker", str(told.checker), log=platform.stack.folder / "logs" / "checker.log", codes=(0, 1))
-    folded = await asyncio.to_thread(tally.take, platform.stack.broker)
+    checked = await on.check()
+    folded = await asyncio.to_thread(tally.take, on.platform.stack.broker)
     progress.update(step, advance=1, description="checked")
-    return Played(robots["result"], invoices["result"], checked, left, folded, setup_s, samples=robots["result"]["delays_ms"])
-
-
-def _moving(progress: Progress, opened: TaskID, final: TaskID) -> Any:
-    def heard(line: dict[str, Any]) -> None:
-        if "opened" in line:
-            progress.update(opened, completed=line["opened"], description=f"cases opened, {line['in_flight']} under way")
-            progress.update(final, completed=line["final"])
-
-    return heard
+    return Played(robots, invoices, checked, left, folded, setup_s, samples=robots["delays_ms"])
 
 
 def _tell(console: Console, played: Played) -> None:

@@ -1,5 +1,6 @@
 """What whoever looks on is shown: the play as it goes, what came of it, and how to look for oneself."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from statistics import median, quantiles
 from typing import Any
@@ -25,6 +26,19 @@ HOMES = {
 def progress(console: Console) -> Progress:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=False)
+
+
+def moving(progress: Progress, cases: int) -> Callable[[dict[str, Any]], None]:
+    """What the robots say while they play, as two bars."""
+    opened = progress.add_task("cases opened", total=cases)
+    final = progress.add_task("cases at their end", total=cases)
+
+    def heard(line: dict[str, Any]) -> None:
+        if "opened" in line:
+            progress.update(opened, completed=line["opened"], description=f"cases opened, {line['in_flight']} under way")
+            progress.update(final, completed=line["final"])
+
+    return heard
 
 
 def outcomes(console: Console, tally: Tally) -> None:

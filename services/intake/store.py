@@ -136,7 +136,7 @@ async def search(
         conditions.append(f"{filter_}({marks})")
         values += parts
     where = " where " + " and ".join(conditions) if conditions else ""
-    sql = f"{_LISTED} from assistance_case{where} order by opened_at desc, id desc limit {limit:d}"  # noqa: S608 - our own words, values apart
+    sql = f"{_LISTED} from assistance_case{where} order by opened_at desc, id desc limit {limit:d}"
     rows = await conn.fetch(sql, *values)
     return [dict(row) for row in rows]
 

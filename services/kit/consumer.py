@@ -89,6 +89,7 @@ class Consumer:
                 self.progressed_at = time.monotonic()  # it does what it should
                 await asyncio.sleep(PAUSE_CHECK_S)
                 return
+            await self._notice_moves()
             self._looked_at = time.monotonic()
         lost = [partition for partition in self._kafka.assignment() if partition.partition not in self._next]
         if lost:
@@ -98,6 +99,14 @@ class Consumer:
             await asyncio.gather(*(self._apply_all(partition, records) for partition, records in polled.items()))
         self._note_progress()
         await self._commit()
+
+    async def _notice_moves(self) -> None:
+        """Positions that an operator set back: also where no record comes any more."""
+        async with self._db.connection() as conn:
+            stored = await marks.positions(conn, self._topic)
+        for partition, expected in list(self._next.items()):
+            if stored.get(partition) != expected:
+                self._next.pop(partition, None)
 
     async def _apply_all(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         async with self._slots:

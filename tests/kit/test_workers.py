@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from services.kit import marks
 from services.kit.clock import new_id
 from services.kit.consumer import Consumer
 from services.kit.db import Database, Transaction
@@ -70,4 +71,32 @@ async def test_two_consumers_that_both_own_every_partition_make_each_effect_once
     finally:
         await ghost.close()
     assert await lab.count() == KEYS * 40
+    assert await lab.reader.stuck() == []
+
+
+async def test_a_batch_that_another_worker_has_begun_is_read_again_from_where_that_one_stopped(lab: Lab) -> None:
+    """Whatever was polled behind it must not be applied first."""
+    key, interfered = new_id(), False
+    other = await replace(lab.reader).connect()
+
+    async def handle(tx: Transaction, received: Sequence[Received]) -> None:
+        nonlocal interfered
+        if not interfered:
+            interfered = True
+            ends = await lab.probe.end_offsets(list(lab.ends))
+            [(partition, start)] = [(tp, start) for tp, start in lab.ends.items() if ends[tp] > start]
+            async with other.transaction() as theirs:
+                await keep(theirs, received[:10], "other")
+                await marks.write(theirs.conn, "cases", {(lab.sender.name, key): 10})
+                await marks.advance(theirs.conn, "cases", partition.partition, start, start + 10)
+        await keep(tx, received)
+
+    try:
+        await lab.sender.emit(*[key] * 150)
+        async with running(lab.sender.relay().run()):
+            await eventually(lab.sender.published)
+        async with running(lab.reader.consumer(Table([every("cases", handle)])).run()):
+            await eventually(lambda: lab.once(key, upto=150))
+    finally:
+        await other.close()
     assert await lab.reader.stuck() == []

@@ -42,9 +42,9 @@ class Gateway:
         return httpx.Response(status, json=body, headers={"Entraide-Position": "intake:k:1"})
 
 
-def sent(gateway: Gateway, diary: Diary) -> Client:
+def sent(gateway: Gateway, diary: Diary, patience_s: float = 60) -> Client:
     http = httpx.AsyncClient(transport=httpx.MockTransport(gateway), base_url="http://gateway")
-    return Client(http, Credentials("desk-1", "secret"), "desk-1", "desk", diary)
+    return Client(http, Credentials("desk-1", "secret"), "desk-1", "desk", diary, patience_s)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ async def test_a_command_without_an_answer_is_sent_again_under_the_same_key(tmp_
 
 async def test_a_robot_that_is_never_answered_says_that_it_does_not_know(tmp_path: Path) -> None:
     with Diary(tmp_path / "diary") as diary, pytest.raises(Silence):
-        await sent(Gateway(None, None, None, None, None), diary).command("POST", "/cases")
+        await sent(Gateway(None), diary, patience_s=0).command("POST", "/cases")
 
 
 def case(scene: Scene, opener: Client) -> Case:

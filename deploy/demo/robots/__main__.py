@@ -33,7 +33,7 @@ class Company:
 
     def __init__(self, config: Config, http: httpx.AsyncClient, diary: Diary) -> None:
         def machine(credentials: Credentials, door: str) -> Client:
-            return Client(http, credentials, credentials.client_id, door, diary)
+            return Client(http, credentials, credentials.client_id, door, diary, config.patience_s)
 
         *desk, clerk = config.desk
         self.agents = [machine(one, "desk") for one in desk]
@@ -45,7 +45,7 @@ class Company:
 
 
 async def play(config: Config, company: Company) -> dict[str, Any]:
-    scene = Scene(config.in_flight)
+    scene = Scene(config.in_flight, config.cases_per_s)
     random = Random(f"robots {config.seed}")
     *agents, settler = company.agents
     callers = Callers(scene, company.principals, stories.tell(config.seed), random)

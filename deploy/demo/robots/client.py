@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,8 @@ import uuid_utils
 from deploy.demo.robots.config import Credentials
 from deploy.demo.robots.diary import Diary, Outcome
 
-TRIES = 5
 BACK_OFF_S = 0.2  # doubled each time
+BACK_OFF_MOST_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,21 @@ class Silence(Exception):
     """No answer, however often it was asked: what became of the command is not known."""
 
 
-class Client:
-    """`actor` is who acts, `door` the way in."""
+class NotSignedIn(Exception):
+    """The gateway gives no token just now: nothing was sent."""
 
-    def __init__(self, http: httpx.AsyncClient, credentials: Credentials, actor: str, door: str, diary: Diary) -> None:
+
+class Client:
+    """`actor` is who acts, `door` the way in; what is not answered is tried again for `patience_s`."""
+
+    def __init__(self, http: httpx.AsyncClient, credentials: Credentials, actor: str, door: str, diary: Diary, patience_s: float) -> None:
         self.actor = actor
         self.door = door
         self.tenant = credentials.tenant
         self._http = http
         self._credentials = credentials
         self._diary = diary
+        self._patience_s = patience_s
         self._token = ""
         self._renew_at = 0.0
         self._signing_in = asyncio.Lock()
@@ -56,15 +62,14 @@ class Client:
         return await self._read("GET", path, params={name: value for name, value in params.items() if value is not None})
 
     async def _read(self, method: str, path: str, **sent: Any) -> Answer:
-        for attempt in range(TRIES):
+        for wait in self._waits():
+            await asyncio.sleep(wait)
             try:
                 response = await self._http.request(method, path, headers=await self._headers(), **sent)
-            except httpx.TransportError:
-                await asyncio.sleep(BACK_OFF_S * 2**attempt)
+            except (httpx.TransportError, NotSignedIn):
                 continue
-            if response.status_code not in (502, 503, 504):
+            if response.status_code < 500:
                 return _answer(response)
-            await asyncio.sleep(BACK_OFF_S * 2**attempt)
         raise Silence(path)
 
     async def ask(self, path: str, body: dict[str, Any]) -> Answer:
@@ -74,27 +79,41 @@ class Client:
     async def command(self, method: str, path: str, body: dict[str, Any] | None = None, key: str | None = None) -> Answer:
         """Sent again under the same key until there is an answer. Raises `Silence`."""
         key = key or str(uuid_utils.uuid7())
-        for attempt in range(TRIES):
+        for wait in self._waits():
+            await asyncio.sleep(wait)
             try:
                 headers = await self._headers() | {"Idempotency-Key": key}
                 response = await self._http.request(method, path, json=body, headers=headers)
+            except NotSignedIn:
+                continue
             except httpx.TransportError as failure:
                 self._diary.note(self.actor, self.door, method, path, key, body, None, type(failure).__name__, "info")
-                await asyncio.sleep(BACK_OFF_S * 2**attempt)
                 continue
             answer = _answer(response)
             outcome: Outcome = "ok" if answer.ok else "info" if answer.status >= 500 else "fail"
             self._diary.note(self.actor, self.door, method, path, key, body, answer.status, answer.body, outcome)
             if outcome != "info":
                 return answer
-            await asyncio.sleep(BACK_OFF_S * 2**attempt)
         raise Silence(path)
+
+    def _waits(self) -> Iterator[float]:
+        """Before each try: none, then longer each time, until patience ends."""
+        give_up, wait = time.monotonic() + self._patience_s, BACK_OFF_S
+        yield 0
+        while time.monotonic() < give_up:
+            yield wait
+            wait = min(wait * 2, BACK_OFF_MOST_S)
 
     async def _headers(self) -> dict[str, str]:
         async with self._signing_in:
             if time.monotonic() >= self._renew_at:
                 form = {"grant_type": "client_credentials", "client_id": self._credentials.client_id, "client_secret": self._credentials.secret}
-                response = await self._http.post("/oauth/token", data=form)
+                try:
+                    response = await self._http.post("/oauth/token", data=form)
+                except httpx.TransportError:
+                    raise NotSignedIn from None
+                if response.status_code >= 500:
+                    raise NotSignedIn
                 response.raise_for_status()
                 granted = response.json()
                 self._token = granted["access_token"]

@@ -52,6 +52,8 @@ class Config:
     cases: int
     seed: int
     in_flight: int  # cases under way at once, at most
+    cases_per_s: float  # opened at most; 0: as fast as there is room
+    patience_s: float  # a command without an answer is sent again for so long
     offer_ttl_s: float
     desk: tuple[Credentials, ...]
     finance: Credentials

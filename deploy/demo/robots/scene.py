@@ -44,7 +44,8 @@ class Case:
 
 
 class Scene:
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, per_s: float = 0) -> None:
+        """So many cases under way at once, and opened per second; 0: no limit."""
         self.cases: dict[str, Case] = {}
         self.needs: dict[str, Need] = {}  # by id
         self.in_flight_max = 0
@@ -54,10 +55,15 @@ class Scene:
         self._by_number: dict[str, Need] = {}
         self._known = asyncio.Event()
         self._room = asyncio.Semaphore(at_once)
+        self._every_s = 1 / per_s if per_s else 0.0
+        self._next_at = 0.0
 
     async def room(self) -> None:
         """Waits until one more case may be opened. `end` gives the place back, or `no_case` when none was made of it."""
         await self._room.acquire()
+        now = time.monotonic()
+        self._next_at = max(now, self._next_at + self._every_s)
+        await asyncio.sleep(self._next_at - now)
 
     def no_case(self) -> None:
         self._room.release()

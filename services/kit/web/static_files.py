@@ -14,6 +14,7 @@ from services.kit.web.vendor import COMMAND, VENDOR, VendorError, is_ready
 
 STATIC = Path(__file__).parent / "static"
 PREFIX = "/static"
+POLICY = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"  # a worker has its script's, not its page's: it listens to the stream
 
 
 @cache
@@ -45,6 +46,7 @@ class Hashed(StaticFiles):
         current = asked is not None and response.status_code in (200, 304) and asked[0] == fingerprint(self._prefix + path)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if current else "no-cache"
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = POLICY
         return response
 
 
