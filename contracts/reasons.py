@@ -1,4 +1,4 @@
-"""Reason codes: what a machine reads, and what a person reads.
+"""Reason codes and services: what a machine reads, and what a person reads.
 
 A code is never renamed and never reused; lists may grow; a code unknown to a reader is shown as itself. A code that stands in
 several families means the same in each. Texts are fragments in lower case, fit to follow a colon or to stand alone when
@@ -245,6 +245,16 @@ TASK_OUTCOME: Family = {
     "no_longer_needed": ("sans objet", "no longer needed"),
 }
 
+SERVICES: Family = {  # what people ask for; no reasons, so in no family
+    "gardening": ("jardinage", "gardening"),
+    "home_help": ("aide à domicile", "home help"),
+    "childcare": ("garde d’enfants", "childcare"),
+    "handyman": ("petits travaux", "small repairs"),
+    "towing": ("dépannage-remorquage", "breakdown and towing"),
+    "taxi": ("taxi", "taxi"),
+    "locksmith": ("serrurerie", "locksmith"),
+}
+
 families: dict[str, Family] = {
     "coverage_refused": COVERAGE_REFUSED,
     "coverage_trace": COVERAGE_TRACE,
@@ -270,7 +280,7 @@ families: dict[str, Family] = {
     "task_outcome": TASK_OUTCOME,
 }
 
-_TEXTS: Family = {code: texts for family in families.values() for code, texts in family.items()}
+_TEXTS: Family = {code: texts for family in (*families.values(), SERVICES) for code, texts in family.items()}
 
 
 def text(code: str, language: Literal["fr", "en"] = "fr") -> str:

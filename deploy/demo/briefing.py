@@ -30,6 +30,7 @@ SETTINGS = {
 class Briefing:
     robots: Path
     checker: Path
+    diary: Path
     batch: int  # cases that come by file
 
 
@@ -47,7 +48,7 @@ def write(platform: Platform, seeded: Seeded, script: Script) -> Briefing:
     folder = platform.stack.folder / "demo"
     config = _robots(platform, seeded, script, folder)
     batch = _batch(config, round(script.cases * BATCH_SHARE), Random(f"batch {script.seed}"))
-    found = Briefing(folder / "robots.json", folder / "checker.json", batch)
+    found = Briefing(folder / "robots.json", folder / "checker.json", config.diary, batch)
     _secret(found.robots, asdict(config))
     _secret(found.checker, _checker(platform, config, script.cases))
     return found

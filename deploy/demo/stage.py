@@ -46,9 +46,7 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def set_up(
-    script: Script, progress: Callable[[str], None], members: int = data.MEMBERS, folder: Path | None = None
-) -> AsyncIterator[Stage]:
+async def set_up(script: Script, progress: Callable[[str], None], members: int = data.MEMBERS, folder: Path | None = None) -> AsyncIterator[Stage]:
     """A platform with the demo's world loaded, gone afterwards. Raises `StartFailed`."""
     making = asyncio.create_task(asyncio.to_thread(data.make, script.seed, date.today(), members))
     platform = await Platform.prepare(folder, progress)

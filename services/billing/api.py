@@ -157,7 +157,7 @@ async def list_waiting(
     caller: FinanceReader, request: Request, lacking: Lacking | None = None, after: After = None, limit: Limit = 50
 ) -> dict[str, Any]:
     """What was done and cannot be billed or charged yet, oldest first."""
-    place = cursor.decode(after, 1)
+    place = cursor.decode(after, cursor.uuid)
     async with request.app.state.db.transaction(caller.tenant) as tx:
         rows = await views.waiting(tx.conn, lacking=lacking, after=place[0] if place else None, limit=limit)
     return {"waiting": rows, "next": cursor.encode(rows[-1]["id"]) if len(rows) == limit else None}

@@ -1,6 +1,5 @@
 """The HTTP door of intake: `/api/intake/v1`. Translates; decides nothing."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -130,7 +129,7 @@ async def list_cases(
     limit: Annotated[int, Query(ge=1, le=cursor.LIMIT)] = 50,
 ) -> dict[str, Any]:
     """Cases, newest first. `number` may hold spaces, `phone` is taken as typed."""
-    place = cursor.decode(after, 2)
+    place = cursor.decode(after, cursor.instant, cursor.uuid)
     async with request.app.state.db.transaction(caller.tenant) as tx:
         rows = await store.search(
             tx.conn,
@@ -138,7 +137,7 @@ async def list_cases(
             phone=phone and phones.e164(phone),
             member_id=member_id,
             is_open=None if state is None else state == "open",
-            before=(datetime.fromisoformat(place[0]), place[1]) if place else None,
+            before=place,
             limit=limit,
         )
     more = cursor.encode(rows[-1]["opened_at"], rows[-1]["id"]) if len(rows) == limit else None

@@ -162,6 +162,10 @@ def _handle_problems(app: FastAPI, page: Render | None) -> None:
     async def http(request: Request, wrong: HTTPException) -> Response:
         return answer(request, wrong.status_code, f"http_{wrong.status_code}", str(wrong.detail), str(wrong.detail))
 
+    @app.exception_handler(asyncpg.UniqueViolationError)
+    async def taken(request: Request, clash: asyncpg.UniqueViolationError) -> Response:
+        return answer(request, 409, "already_taken", "The state does not allow it", f"another holds this value already ({clash.constraint_name})")
+
     async def unavailable(request: Request, failure: Exception) -> Response:
         log.warning("not available", failure=type(failure).__name__)
         return answer(request, 503, "unavailable", "Not available now, try again", "a store does not answer; the same request may be sent again")

@@ -22,7 +22,7 @@ from services.kit.delivery import Item
 from services.kit.parking import Raw
 from services.kit.subscriptions import Table
 
-BATCH = 100
+BATCH = 500
 POLL_MS = 500  # records that are there come at once
 PARTITIONS_AT_ONCE = 4  # each holds a connection
 PAUSE_CHECK_S = 1
@@ -94,7 +94,7 @@ class Consumer:
         lost = [partition for partition in self._kafka.assignment() if partition.partition not in self._next]
         if lost:
             await self._seek(lost)
-        polled = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=500)
+        polled = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=BATCH * PARTITIONS_AT_ONCE)
         async with self._busy:
             await asyncio.gather(*(self._apply_all(partition, records) for partition, records in polled.items()))
         self._note_progress()

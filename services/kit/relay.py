@@ -7,6 +7,7 @@ that lost its lease marks nothing, and what it still sends late is a duplicate t
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import asyncpg
@@ -20,7 +21,7 @@ from services.kit.db import Database
 from services.kit.outbox import Lane, envelope
 
 LEASE_S = 5
-BATCH = {Lane.LIVE: 500, Lane.BULK: 200}
+BATCH = {Lane.LIVE: 1000, Lane.BULK: 200}
 BULK_ROWS_PER_S = 2_000
 SEND_TIMEOUT_S = 20
 KEPT_DAYS = 7
@@ -35,6 +36,7 @@ class Relay:
         self._lane = lane
         self._wake = wake
         self._token = new_id()
+        self._renew_at = 0.0
         self._producer: AIOKafkaProducer | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._name = f"relay-{lane.name.lower()}"
@@ -48,7 +50,7 @@ class Relay:
                 except (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as failure:
                     log.warning("relay stumbled", lane=self._name, failure=type(failure).__name__)
                     await self._discard()
-                    self._token = new_id()
+                    self._renew_at = 0.0
                     await asyncio.sleep(0.5)
                     continue
                 if sent == 0:
@@ -74,8 +76,14 @@ class Relay:
         return len(rows)
 
     async def _take(self) -> list[asyncpg.Record]:
+        """The next rows in order; none while the lease is another's. Renewing costs a durable commit, so it is done now and then."""
         async with self._db.connection() as conn:
-            rows: list[asyncpg.Record] = await conn.fetch(_TAKE, self._name, self._token, LEASE_S, int(self._lane), BATCH[self._lane])
+            if time.monotonic() > self._renew_at:
+                began = time.monotonic()
+                if not await conn.fetchval(_RENEW, self._name, self._token, LEASE_S):
+                    return []
+                self._renew_at = began + LEASE_S / 3
+            rows: list[asyncpg.Record] = await conn.fetch(_TAKE, self._name, self._token, int(self._lane), BATCH[self._lane])
         return rows
 
     async def _send(self, rows: list[asyncpg.Record]) -> list[tuple[int, str, int, int]]:
@@ -109,7 +117,6 @@ class Relay:
                 _MARK,
                 self._name,
                 self._token,
-                LEASE_S,
                 [row for row, *_ in confirmed],
                 [topic for topic, _ in ends],
                 [partition for _, partition in ends],
@@ -165,28 +172,30 @@ async def republish(db: Database, since: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
+_RENEW = """
+insert into kit.lease as l (name, token, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
+on conflict (name) do update set token = excluded.token, until = excluded.until where l.token = excluded.token or l.until < clock_timestamp()
+returning true
+"""
+
 _TAKE = """
-with held as (
-  insert into kit.lease as l (name, token, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
-  on conflict (name) do update set token = excluded.token, until = excluded.until where l.token = excluded.token or l.until < clock_timestamp()
-  returning 1
-)
 select id, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at
 from kit.outbox
-where exists (select from held) and published_at is null and lane = $4
-  and ($4 = 0 or not exists (select from kit.outbox where published_at is null and lane = 0))
-order by id limit $5
+where exists (select from kit.lease where name = $1 and token = $2 and until > clock_timestamp())
+  and published_at is null and lane = $3
+  and ($3 = 0 or not exists (select from kit.outbox where published_at is null and lane = 0))
+order by id limit $4
 """
 
 _MARK = """
 with held as (
-  update kit.lease set until = clock_timestamp() + make_interval(secs => $3) where name = $1 and token = $2 returning 1
+  select from kit.lease where name = $1 and token = $2 and until > clock_timestamp()
 ), ends as (
   insert into kit.published as p (topic, partition, last_offset, last_row)
-  select e.* from unnest($5::text[], $6::int[], $7::bigint[], $8::bigint[]) as e (topic, partition, last_offset, last_row)
+  select e.* from unnest($4::text[], $5::int[], $6::bigint[], $7::bigint[]) as e (topic, partition, last_offset, last_row)
   where exists (select from held) order by 1, 2
   on conflict (topic, partition) do update
     set last_offset = greatest(p.last_offset, excluded.last_offset), last_row = greatest(p.last_row, excluded.last_row)
 )
-update kit.outbox set published_at = clock_timestamp() where id = any($4::bigint[]) and exists (select from held)
+update kit.outbox set published_at = clock_timestamp() where id = any($3::bigint[]) and exists (select from held)
 """

@@ -4,6 +4,7 @@ When one of them dies, the process ends and the supervisor starts it again.
 """
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -48,19 +49,15 @@ async def _main(
     service: str, settings: ServiceSettings, subscriptions: Sequence[Subscription], deadlines: Mapping[str, Fire], background: Sequence[Background]
 ) -> None:
     table = Table(subscriptions)
-    woken = {lane: asyncio.Event() for lane in Lane}
-
-    def ring() -> None:
-        for event in woken.values():
-            event.set()
-
-    db = await Database.connect(service, settings.database_url.get_secret_value(), size=settings.pool_size + len(table.topics), woken=ring)
+    committed = asyncio.Event()  # wakes the live lane; the bulk lane looks twice a second
+    db = await Database.connect(service, settings.database_url.get_secret_value(), size=settings.pool_size + len(table.topics), woken=committed.set)
     connection = kafka.connection(settings)
     await tail.check(db, connection)
     consumers = [Consumer(db, connection, topic, table) for topic in table.topics]
-    jobs: list[Awaitable[None]] = [relay.Relay(db, connection, lane, event).run() for lane, event in woken.items()]
+    jobs: list[Awaitable[None]] = [relay.Relay(db, connection, Lane.LIVE, committed).run()]
+    jobs.append(relay.Relay(db, connection, Lane.BULK, asyncio.Event()).run())
     jobs += [consumer.run() for consumer in consumers]
-    jobs += [Drainer(db, table).run(), Deadlines(db, deadlines).run(), wake.listen(db, list(woken.values())), _purge(db)]
+    jobs += [Drainer(db, table).run(), Deadlines(db, deadlines).run(), wake.listen(db, [committed]), _purge(db)]
     jobs += [_watch(consumers)]
     if settings.worker_port is not None:
         jobs.append(_serve(service, db, settings, settings.worker_port))
@@ -71,13 +68,27 @@ async def _main(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stopped = asyncio.ensure_future(stop.wait())
     done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    dead = done - {stopped}
+    for task in dead:
+        log.error("a task ended, so does the process", exc_info=task.exception())
+    if not await _ended(tasks):
+        log.error("tasks do not end, the process does")
+        os._exit(1)
     await db.close()
-    for dead in done - {stopped}:
-        log.error("a task ended, so does the process", exc_info=dead.exception())
+    if dead:
         raise SystemExit(1)
+
+
+async def _ended(tasks: Sequence[asyncio.Future[None]]) -> bool:
+    """Cancels until all have ended, ten seconds at most: a library may swallow a cancellation."""
+    for _ in range(10):
+        waiting = [task for task in tasks if not task.done()]
+        if not waiting:
+            return True
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting, timeout=1)
+    return all(task.done() for task in tasks)
 
 
 async def _watch(consumers: Sequence[Consumer]) -> None:

@@ -1,6 +1,5 @@
 """What tracking hears. Everything on `cases` goes through the fold first; then, in order, what its own work needs of it."""
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from services.tracking.store import cards, changes, tasks
 from services.tracking.stream import told
 from services.tracking.usecases.fold import fold
 from services.tracking.usecases.follow import follow
+from services.tracking.usecases.search import search_terms
 
 
 async def on_cases(tx: Transaction, received: Sequence[Received]) -> None:
@@ -58,22 +58,6 @@ async def on_principal_changed(tx: Transaction, event: PrincipalChanged) -> None
 
 async def on_tariff_changed(tx: Transaction, event: TariffChanged) -> None:
     await cards.add_articles(tx.conn, event.service, [(line.article, line.unit) for line in event.lines])
-
-
-def words(text: str) -> list[str]:
-    """In lower case, without accents: what a search compares."""
-    plain = unicodedata.normalize("NFKD", text.lower())
-    return "".join(sign if sign.isalnum() else " " for sign in plain if not unicodedata.combining(sign)).split()
-
-
-def search_terms(person: CaseCard | None) -> list[str]:
-    """Under which a case is found: every word of the names, the phones, the plate."""
-    if person is None:
-        return []
-    contacts = [contact for contact in (person.beneficiary, person.on_site) if contact]
-    found = {word for contact in contacts for word in words(contact.name)} | {contact.phone for contact in contacts if contact.phone}
-    plate = words(person.plate)
-    return sorted(found | {*plate, "".join(plate)} if plate else found)
 
 
 def _content(card: Card | None) -> dict[str, Any] | None:

@@ -15,15 +15,15 @@ from services.kit import places
 from services.kit.auth import DESK, STAFF, Caller, allow
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, Refusal
+from services.kit.idempotency import Command, CommandDependency
 from services.kit.web import filters, forms, pages
-from services.tracking.api.cases import following, narrowed, own, place, plain
-from services.tracking.api.missions import speaks_for
-from services.tracking.api.shared import Cmd, db, hub
 from services.tracking.domain.visit import Line, Visit
 from services.tracking.store import cards, cases, tasks, visits
 from services.tracking.store.cases import Filter
 from services.tracking.usecases import read, work
 from services.tracking.usecases import tasks as task_usecases
+from services.tracking.usecases.search import Sort, following, narrowed, own, place, plain
+from services.tracking.usecases.work import speaks_for
 
 router = APIRouter(include_in_schema=False)
 templates = pages.templates(Path(__file__).parent)
@@ -32,6 +32,7 @@ AtDesk = Annotated[Caller, allow("tracking:read", *STAFF)]
 Agent = Annotated[Caller, allow("tracking:write", *DESK)]
 Provider = Annotated[Caller, allow("tracking:read", "provider", "provider_admin")]
 AtWork = Annotated[Caller, allow("tracking:write", "provider", "provider_admin")]
+Cmd = Annotated[Command, CommandDependency]
 Principal = Annotated[Caller, allow("tracking:read", "principal", "principal_approver")]
 
 PAGE = 50
@@ -58,8 +59,8 @@ async def list_cases(
 ) -> Response:
     """One hit of a search opens it."""
     wanted = narrowed(q, state=state, waiting_for=waiting_for, principal_id=principal_id, service=service)
-    sort: Literal["opened", "next"] = "next" if waiting_for else "opened"
-    async with db(request).transaction() as tx:
+    sort: Sort = "next" if waiting_for else "opened"
+    async with request.app.state.db.transaction() as tx:
         rows = await cases.listing(tx.conn, wanted, sort, place(after), PAGE)
         total = await cases.count(tx.conn, wanted)
         names = await cards.names(tx.conn, [row["case_id"] for row in rows])
@@ -84,9 +85,9 @@ async def list_cases(
 @router.get("/desk/cases/{key}")
 async def show_case(key: str, request: Request, caller: AtDesk, after: str | None = None) -> Response:
     """All of one case, live. The parts that other services own are slots."""
-    case = await read.case(db(request), hub(request), caller, plain(key), after)
+    case = await read.case(request.app.state.db, request.app.state.hub, caller, plain(key), after)
     case = {"number": None, "labels": {}, "person": None, "anomalies": [], "waiting_for": None, "last_event_at": None, "principal_id": None} | case
-    async with db(request).transaction() as tx:
+    async with request.app.state.db.transaction() as tx:
         thread = await cases.timeline(tx.conn, case["case_id"], None, THREAD)
         open_tasks = await tasks.listing(tx.conn, role=None, is_open=True, case_id=case["case_id"], after=None, limit=20)
         said = [one["data"]["card"]["id"] for one in thread if one["type"].startswith("intake.note_added.") and one["data"]]
@@ -106,7 +107,7 @@ async def show_case(key: str, request: Request, caller: AtDesk, after: str | Non
 @router.get("/pages/tracking/member-cases")
 async def member_cases(request: Request, caller: AtDesk, member_id: Id) -> Response:
     """For the call page: the caller's latest cases, the open ones first."""
-    async with db(request).transaction() as tx:
+    async with request.app.state.db.transaction() as tx:
         rows = await cases.listing(tx.conn, Filter(member_id=member_id), "opened", None, 10)
     rows.sort(key=lambda row: row["waiting_for"] is None)
     return _render(request, caller, "member_cases.html", tx.now, cases=rows)
@@ -172,7 +173,7 @@ async def fail_visit(mission_id: Id, request: Request, caller: AtWork, command: 
 @router.get("/board")
 async def board(request: Request, caller: Principal, state: str | None = None, after: str | None = None) -> Response:
     """A principal's own cases, live."""
-    async with db(request).transaction(caller.tenant) as tx:
+    async with request.app.state.db.transaction(caller.tenant) as tx:
         counts = await cases.counts(tx.conn, own(caller, Filter()))
         rows = await cases.listing(tx.conn, own(caller, Filter(state=state)), "opened", place(after), PAGE)
     more = following(rows, "opened", PAGE)
@@ -199,7 +200,7 @@ async def _on_task(request: Request, caller: Caller, command: Cmd, act: Callable
 
 
 async def _tasks(request: Request, caller: Caller, refusal: Refusal | None = None) -> Response:
-    async with db(request).transaction() as tx:
+    async with request.app.state.db.transaction() as tx:
         rows = await tasks.listing(tx.conn, role=None, is_open=True, case_id=None, after=None, limit=PAGE)
         waiting = await tasks.count_open(tx.conn)
     name = "tasks_list.html" if pages.part(request) else "tasks.html"
@@ -231,7 +232,7 @@ async def _on_visit(
 
 
 async def _visit(request: Request, caller: Caller, mission_id: str, refusal: Refusal | None = None, typed: dict[str, str] | None = None) -> Response:
-    async with db(request).transaction(caller.tenant) as tx:
+    async with request.app.state.db.transaction(caller.tenant) as tx:
         visit = await visits.of_mission(tx.conn, mission_id, speaks_for(caller))
         articles = await cards.articles(tx.conn, visit.service) if visit else []
     if visit is None:

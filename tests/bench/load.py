@@ -7,12 +7,15 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain, cycle
 from statistics import quantiles
 from uuid import uuid4
 
 import uvloop
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
@@ -50,23 +53,33 @@ async def load(asked: Load) -> Served:
     return Served(**json.loads(out))
 
 
+def head(port: int, path: str, headers: Mapping[str, str]) -> str:
+    named = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n{named}"
+
+
+async def post(connection: Connection, head: str, body: bytes) -> bytes:
+    """The answer's body. Raises RuntimeError with the answer's text when it is not 2xx."""
+    reader, writer = connection
+    writer.write(f"{head}Idempotency-Key: {uuid4()}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+    _, found, length = answer.partition(b"content-length:")
+    text = await reader.readexactly(int(length.split(b"\r\n", 1)[0])) if found else b""
+    if answer[9:10] != b"2":
+        raise RuntimeError((answer + text).decode())
+    return text
+
+
 async def client(asked: Load, bodies: "cycle[bytes]", measured_from: float, until: float) -> list[float]:
     """Answer times in seconds of the requests begun after `measured_from`."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", asked.port)
-    named = "".join(f"{name}: {value}\r\n" for name, value in asked.headers.items())
-    head = f"POST {asked.path} HTTP/1.1\r\nHost: 127.0.0.1:{asked.port}\r\nContent-Type: application/json\r\n{named}"
+    connection = await asyncio.open_connection("127.0.0.1", asked.port)
+    sent = head(asked.port, asked.path, asked.headers)
     took = []
     while (began := time.perf_counter()) < until:
-        body = next(bodies)
-        writer.write(f"{head}Idempotency-Key: {uuid4()}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-        _, found, length = answer.partition(b"content-length:")
-        text = await reader.readexactly(int(length.split(b"\r\n", 1)[0])) if found else b""
-        if answer[9:10] != b"2":
-            raise RuntimeError((answer + text).decode())
+        await post(connection, sent, next(bodies))
         if began >= measured_from:
             took.append(time.perf_counter() - began)
-    writer.close()
+    connection[1].close()
     return took
 
 

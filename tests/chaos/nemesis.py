@@ -2,136 +2,133 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGQUIT, SIGSTOP
+from typing import Literal
 
-from deploy.platform import Platform
+from deploy.running import Running
+from deploy.stack import Stack
 from deploy.supervisor import Process
-from tests.chaos.recovery import Recovery
+from tests.chaos.recovery import caught_up
+
+Kind = Literal["web killed", "worker killed", "worker stopped", "broker killed", "database killed"]
 
 EVERY_S = (5, 15)
-AT_ONCE = (0, 1, 1, 1, 2, 2)  # drawn for each turn; none is a fault too
+AT_ONCE = (0, 1, 1, 1, 2, 2)  # drawn for each turn; none is a turn too
 STOPPED_S = (3, 8)
 DOWN_S = (0, 3)  # before an engine is started again
 ENGINE_REST_S = 60  # from one crash of an engine to its next
-DECK = ("web killed", "worker killed", "worker stopped") * 3 + ("broker killed", "database killed")
+DECK: tuple[Kind, ...] = ("web killed", "worker killed", "worker stopped") * 2 + ("broker killed", "database killed")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fault:
-    """`at`: seconds after the beginning; `lasted`: until what was broken was started again."""
+    """`at`: seconds after the beginning; `lasted`: until what was broken ran again; `caught_up`: from then until nothing was behind."""
 
     at: float
-    kind: str
+    kind: Kind
     target: str
-    lasted: float
+    lasted: float = 0.0
+    caught_up: float = 0.0
 
 
-@dataclass
 class Nemesis:
-    platform: Platform
-    random: Random
-    recovery: Recovery
-    tell: Callable[[str], None]
-    faults: list[Fault] = field(default_factory=list)
-    _deck: list[str] = field(default_factory=list)
-    _broken: set[str] = field(default_factory=set)
-    _engine_again_at: Counter[str] = field(default_factory=Counter)
-    _began: float = field(default_factory=time.monotonic)
+    def __init__(self, stack: Stack, processes: list[Process], running: Running, random: Random, tell: Callable[[Fault], None]) -> None:
+        self.faults: list[Fault] = []
+        self._stack = stack
+        self._processes = processes
+        self._running = running
+        self._random = random
+        self._tell = tell
+        self._deck: list[Kind] = []
+        self._in_hand: set[str] = set()  # processes that are being dealt with
+        self._engine_at: dict[Kind, float] = {}
+        self._began = time.monotonic()
 
     async def run(self, seconds: float) -> None:
-        """Returns once everything has been started again. Raises `StartFailed` when an engine does not come back."""
-        end = time.monotonic() + seconds
+        """Returns when all is whole again and has caught up. Raises `StartFailed` when an engine does not come back."""
         async with asyncio.TaskGroup() as group:
-            while True:
-                await asyncio.sleep(min(self.random.uniform(*EVERY_S), max(0, end - time.monotonic())))
-                if time.monotonic() >= end:
-                    return
-                for _ in range(self.random.choice(AT_ONCE)):
-                    group.create_task(self._fault(self._draw()))
+            while self._now + (wait := self._random.uniform(*EVERY_S)) < seconds:
+                await asyncio.sleep(wait)
+                for _ in range(self._random.choice(AT_ONCE)):
+                    group.create_task(self._make(self._draw()))
 
-    def _draw(self) -> str:
-        """Every kind comes before any comes more often than its share."""
+    @property
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+    def _draw(self) -> Kind:
+        """From a deck, so that each kind has its turn."""
         while True:
-            if not self._deck:
-                self._deck = self.random.sample(DECK, len(DECK))
+            self._deck = self._deck or self._random.sample(DECK, len(DECK))
             kind = self._deck.pop()
-            if time.monotonic() >= self._engine_again_at[kind]:
+            if self._now - self._engine_at.get(kind, -ENGINE_REST_S) >= ENGINE_REST_S:
                 return kind
 
-    async def _fault(self, kind: str) -> None:
+    async def _make(self, kind: Kind) -> None:
         match kind:
             case "web killed":
-                await self._at(kind, self._one("-web"), self._kill)
+                await self._process(kind, "web", self._kill)
             case "worker killed":
-                await self._at(kind, self._one("-worker"), self._kill_worker)
+                await self._process(kind, "worker", self._kill)
             case "worker stopped":
-                await self._at(kind, self._one("-worker"), self._stop)
+                await self._process(kind, "worker", self._stop)
             case "broker killed":
-                await self._engine(kind, "kafka", self._kill_broker)
-            case _:
-                await self._engine(kind, "postgres", self._kill_database)
+                await self._engine(kind, self._crash_broker)
+            case "database killed":
+                await self._engine(kind, self._crash_database)
 
-    async def _engine(self, kind: str, name: str, act: Callable[[], Awaitable[None]]) -> None:
-        self._engine_again_at[kind] = int(time.monotonic()) + ENGINE_REST_S
-        began = self._begins(kind, name)
+    async def _process(self, kind: Kind, sort: str, act: Callable[[Process], Awaitable[None]]) -> None:
+        target = self._random.choice([one for one in self._processes if f"-{sort}" in one.name and one.name not in self._in_hand])
+        self._in_hand.add(target.name)
+        fault = self._begin(kind, target.name)
+        await act(target)
+        self._in_hand.discard(target.name)
+        await self._end(fault, [target.name.partition("-")[0]] if sort == "worker" else [])
+
+    async def _engine(self, kind: Kind, act: Callable[[], Awaitable[None]]) -> None:
+        self._engine_at[kind] = self._now
+        fault = self._begin(kind, "")
         await act()
-        self._ended(kind, name, began)
+        await self._end(fault, self._running.databases)
 
-    async def _at(self, kind: str, process: Process, act: Callable[[Process], Awaitable[None]]) -> None:
-        self._broken.add(process.name)
-        began = self._begins(kind, process.name)
-        try:
-            await act(process)
-        finally:
-            self._broken.discard(process.name)
-        self._ended(kind, process.name, began)
+    def _begin(self, kind: Kind, target: str) -> Fault:
+        fault = Fault(self._now, kind, target)
+        self.faults.append(fault)
+        self._tell(fault)
+        return fault
+
+    async def _end(self, fault: Fault, services: list[str] | dict[str, str]) -> None:
+        fault.lasted = self._now - fault.at
+        fault.caught_up = await caught_up(self._running, services)
 
     async def _kill(self, process: Process) -> None:
+        """Its supervisor starts it again."""
         process.send(SIGKILL)
 
-    async def _kill_worker(self, process: Process) -> None:
-        async with self.recovery.takeover(process):
-            process.send(SIGKILL)
-
     async def _stop(self, process: Process) -> None:
-        seconds = self.random.uniform(*STOPPED_S)
+        """For longer than the lease of a relay, most times."""
+        seconds = self._random.uniform(*STOPPED_S)
         if process.send(SIGSTOP):
             try:
                 await asyncio.sleep(seconds)
             finally:
                 process.send(SIGCONT)
 
-    async def _kill_broker(self) -> None:
-        kafka = self.platform.stack.kafka
-        assert kafka is not None
-        kafka.kill9()
-        await asyncio.sleep(self.random.uniform(*DOWN_S))
-        await kafka.restart()
-        await self.recovery.resumed()
+    async def _crash_broker(self) -> None:
+        assert self._stack.kafka is not None, "an existing broker is not ours to kill"
+        self._stack.kafka.kill9()
+        await asyncio.sleep(self._random.uniform(*DOWN_S))
+        await self._stack.kafka.restart()
 
-    async def _kill_database(self) -> None:
+    async def _crash_database(self) -> None:
         """SIGKILL of all its processes, or its own immediate shutdown: neither flushes anything."""
-        postgres = self.platform.stack.postgres
-        assert postgres is not None
-        if self.random.random() < 0.5:
-            postgres.kill9()
+        assert self._stack.postgres is not None, "an existing database is not ours to kill"
+        if self._random.random() < 0.5:
+            self._stack.postgres.kill9()
         else:
-            postgres.process.send_signal(SIGQUIT)
-        await asyncio.sleep(self.random.uniform(*DOWN_S))
-        await postgres.restart()
-
-    def _one(self, sort: str) -> Process:
-        """Web or worker of any service; none that is being dealt with already."""
-        return self.random.choice([one for one in self.platform.processes if sort in one.name and one.name not in self._broken])
-
-    def _begins(self, kind: str, target: str) -> float:
-        at = time.monotonic() - self._began
-        self.tell(f"{at:6.1f} s  {kind}: {target}")
-        return at
-
-    def _ended(self, kind: str, target: str, began: float) -> None:
-        self.faults.append(Fault(round(began, 1), kind, target, round(time.monotonic() - self._began - began, 1)))
+            self._stack.postgres.process.send_signal(SIGQUIT)
+        await asyncio.sleep(self._random.uniform(*DOWN_S))
+        await self._stack.postgres.restart()

@@ -4,12 +4,9 @@ Every lab has sources, consumer groups and databases that nobody else uses; a te
 """
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -17,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka import KafkaException
 
@@ -277,10 +273,6 @@ class Workshop:
         return Service(name, environment, _at(template.owner, database), db, settings, wake)
 
 
-def _program(role: str, service: Service) -> list[str]:
-    return [sys.executable, "-m", "tests.kit.process", role, service.name]
-
-
 def _known(stack: Stack, user: str) -> bool:
     """The broker learns of a new user a little after it has confirmed it."""
     try:
@@ -312,41 +304,3 @@ async def running(*jobs: Awaitable[None]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         for task in dead:
             task.result()
-
-
-@dataclass
-class Process:
-    """A process of a service, armed or not with a failpoint."""
-
-    process: asyncio.subprocess.Process
-    marker: Path
-    failpoint: str = field(default="")
-
-    @classmethod
-    async def start(cls, service: Service, role: str, folder: Path, failpoint: str = "", skip: int = 0) -> "Process":
-        marker = folder / f"{role}-{failpoint or 'plain'}-{next(numbers)}"
-        armed = {"ENTRAIDE_FAILPOINT": failpoint, "ENTRAIDE_FAILPOINT_FILE": str(marker), "ENTRAIDE_FAILPOINT_SKIP": str(skip)} if failpoint else {}
-        process = await asyncio.create_subprocess_exec(*_program(role, service), cwd=ROOT, env=os.environ | service.environment | armed)
-        return cls(process, marker, failpoint)
-
-    @staticmethod
-    async def told(service: Service, role: str) -> tuple[int, str]:
-        """The return code and last words of a process that ends by itself."""
-        process = await asyncio.create_subprocess_exec(
-            *_program(role, service), cwd=ROOT, env=os.environ | service.environment, stderr=asyncio.subprocess.PIPE
-        )
-        _, said = await asyncio.wait_for(process.communicate(), 60)
-        return await process.wait(), said.decode()
-
-    def reached(self) -> bool:
-        """True when it has written its marker, which it does as the last thing before it stops itself."""
-        return self.marker.exists() and self.marker.read_text() == self.failpoint
-
-    def stopped(self) -> bool:
-        return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
-
-    async def kill9(self) -> int:
-        """Its return code, -9 when this signal ended it."""
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGKILL)
-        return await self.process.wait()

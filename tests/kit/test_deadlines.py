@@ -8,7 +8,8 @@ from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.deadlines import Deadlines
 from tests.conftest import eventually
-from tests.kit.harness import Lab, Process, call, running
+from tests.kit.harness import Lab, call, running
+from tests.kit.processes import Process
 
 
 async def put(lab: Lab, *keys: str, seconds: float = 0, kind: str = "reminder") -> None:

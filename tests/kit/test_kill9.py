@@ -9,7 +9,8 @@ import pytest
 
 from services.kit.clock import new_id
 from tests.conftest import eventually
-from tests.kit.harness import Lab, Process, Workshop, running
+from tests.kit.harness import Lab, Workshop, running
+from tests.kit.processes import Process
 
 KEYS = 10
 EACH = 6

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from services.kit.clock import new_id
 from tests.conftest import eventually
-from tests.kit.harness import Lab, Process, call, running
+from tests.kit.harness import Lab, call, running
+from tests.kit.processes import Process
 
 HOLDER = "select token from kit.lease where name = 'relay-live'"
 

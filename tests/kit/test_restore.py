@@ -8,7 +8,8 @@ from services.kit import tail
 from services.kit.clock import new_id
 from services.kit.tail import LogIsAhead
 from tests.conftest import eventually
-from tests.kit.harness import Lab, Process, Service, Workshop, running
+from tests.kit.harness import Lab, Service, Workshop, running
+from tests.kit.processes import Process
 
 
 async def back_up(workshop: Workshop, service: Service) -> str:

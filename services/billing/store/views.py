@@ -25,8 +25,7 @@ _INVOICE = (
 
 def before(after: str | None) -> Before:
     """Where a page of a list starts. Raises `BadInput` for a cursor that is not ours."""
-    place = cursor.decode(after, 2)
-    return (datetime.fromisoformat(place[0]), place[1]) if place else None
+    return cursor.decode(after, cursor.instant, cursor.uuid)
 
 
 def following(rows: list[dict[str, Any]], limit: int) -> str | None:

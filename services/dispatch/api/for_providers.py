@@ -49,8 +49,8 @@ async def read_feed(
     limit: Annotated[int, Query(ge=1, le=cursor.LIMIT)] = 100,
 ) -> dict[str, Any]:
     """All this provider is told, in order, without gaps."""
-    place = cursor.decode(after, 1)
-    known_to = int(place[0]) if place else 0
+    place = cursor.decode(after, cursor.number)
+    known_to = place[0] if place else 0
     async with request.app.state.db.transaction(caller.tenant) as tx:
         items = await feed.read(tx.conn, own(caller), known_to, limit)
     return {"items": items, "next": cursor.encode(items[-1]["position"] if items else known_to)}

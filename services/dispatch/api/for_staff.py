@@ -66,7 +66,7 @@ async def list_missions(
     caller: Anybody, request: Request, state: State | None = None, case_id: Id | None = None, after: After = None, limit: Limit = 50
 ) -> dict[str, Any]:
     """Newest first. A provider reads what it accepted, staff everything."""
-    before = cursor.decode(after, 1)
+    before = cursor.decode(after, cursor.uuid)
     async with request.app.state.db.transaction(caller.tenant) as tx:
         if caller.staff:
             rows = await lists.missions(tx.conn, state, case_id, before[0] if before else None, limit)
@@ -152,7 +152,7 @@ async def reassign(mission_id: Id, body: Reasoned, caller: Agent, command: Cmd) 
 @router.get("/providers")
 async def list_providers(caller: Reader, request: Request, after: After = None, limit: Limit = 50) -> dict[str, Any]:
     """By code."""
-    place_before = cursor.decode(after, 1)
+    place_before = cursor.decode(after, cursor.text)
     async with request.app.state.db.transaction() as tx:
         rows = await lists.providers(tx.conn, place_before[0] if place_before else None, limit)
     return {"providers": rows, "next": cursor.encode(rows[-1]["code"]) if len(rows) == limit else None}

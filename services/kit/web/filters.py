@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency
 
+from contracts import reasons
+
 PARIS = ZoneInfo("Europe/Paris")
 LOCALES = {"fr": "fr_FR", "en": "en_GB"}
 DAY = {"fr": "dd/MM/yyyy", "en": "d MMM yyyy"}
@@ -20,6 +22,12 @@ def case(number: str | int) -> str:
     if len(digits) != 9 or not digits.isdigit():
         return str(number)
     return "\u202f".join((digits[:3], digits[3:6], digits[6:])) + dash + need
+
+
+def service(code: str, lang: str = "fr") -> str:
+    """Its name, fit to stand alone."""
+    name = reasons.text(code, "fr" if lang == "fr" else "en")
+    return name[:1].upper() + name[1:]
 
 
 def euro(cents: int, lang: str = "fr") -> str:

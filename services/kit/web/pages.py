@@ -140,7 +140,7 @@ def environment(service_folder: Path, words: Words) -> Environment:
     # Not Jinja's "newstyle": it marks every translated text as safe, so that _(something typed) would not be escaped.
     made.install_gettext_callables(words.gettext, words.ngettext, newstyle=False)  # type: ignore[attr-defined]
     made.policies["ext.i18n.trimmed"] = True
-    for make in (filters.euro, filters.day, filters.long_day, filters.hour, filters.daytime, filters.span):
+    for make in (filters.service, filters.euro, filters.day, filters.long_day, filters.hour, filters.daytime, filters.span):
         made.filters[make.__name__] = partial(make, lang=words.lang)
     made.filters |= {"case": filters.case, "spaced": spaced if words.lang == "fr" else str}
     made.globals |= {"static": static, "icon": icon, "fresh_key": fresh_key, "htmx_config": json.dumps(HTMX)}

@@ -1,28 +1,23 @@
 """The case view of every door, each in its own words."""
 
-from dataclasses import replace
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import phonenumbers
 from fastapi import APIRouter, Path, Query, Request
 
 from contracts.common import Id
 from services.kit import cursor
 from services.kit.app import PROBLEMS
-from services.kit.auth import Caller
 from services.kit.errors import Forbidden, NotFound
 from services.tracking.api.shared import PREFIX, Reader, db, hub
-from services.tracking.listens import words
 from services.tracking.store import cases
 from services.tracking.store.cases import Filter
 from services.tracking.usecases import read
+from services.tracking.usecases.search import Sort, following, narrowed, own, place, plain
 
 router = APIRouter(prefix=PREFIX, tags=["cases"], responses=PROBLEMS)
 
 After = Annotated[str | None, Query(description="`source:key:seq`, as a command answered it in Entraide-Position: waits up to 2 s for it")]
 Limit = Annotated[int, Query(ge=1, le=cursor.LIMIT)]
-Sort = Literal["opened", "next"]
 
 
 @router.get("/cases")
@@ -92,55 +87,3 @@ async def timeline(
     if not rows and late is None:
         raise NotFound("no such case")
     return {"events": rows, "next": rows[-1]["place"] if len(rows) == limit else None, "recording": late is not None}
-
-
-def own(caller: Caller, wanted: Filter) -> Filter:
-    """Only what is the caller's. Raises `Forbidden` for who has no cases of their own."""
-    if caller.staff:
-        return wanted
-    if caller.principal_ids:
-        mine = caller.principal_ids
-        asked = wanted.principal_ids
-        return replace(wanted, principal_ids=mine if asked is None else tuple(one for one in asked if one in mine))
-    if caller.member_id:
-        return replace(wanted, member_id=caller.member_id)
-    raise Forbidden("your missions are at dispatch")
-
-
-def narrowed(q: str | None, *, state: str | None, waiting_for: str | None, principal_id: str | None, service: str | None) -> Filter:
-    """The server decides what was typed: a case number, a phone, or words of a name and plates."""
-    wanted = Filter(state=state, waiting_for=waiting_for, principal_ids=(principal_id,) if principal_id else None, service=service)
-    if not q or not q.strip():
-        return wanted
-    number = plain(q)
-    if number.isdigit() and len(number) == 9:
-        return replace(wanted, number=number)
-    return replace(wanted, terms=(phone,) if (phone := _phone(q)) else tuple(words(q)) or ("",))
-
-
-def plain(key: str) -> str:
-    """A case number without its spaces and its need; an id as it is."""
-    digits = "".join(key.split())
-    head = digits.partition("-")[0]
-    return head if head.isdigit() and len(head) == 9 else key
-
-
-def place(after: str | None) -> tuple[datetime, str] | None:
-    values = cursor.decode(after, 2)
-    return (datetime.fromisoformat(values[0]), values[1]) if values else None
-
-
-def following(rows: list[dict[str, Any]], sort: Sort, limit: int) -> str | None:
-    if len(rows) < limit:
-        return None
-    return cursor.encode(rows[-1]["opened_at" if sort == "opened" else "next_date"], rows[-1]["case_id"])
-
-
-def _phone(typed: str) -> str | None:
-    if any(sign.isalpha() for sign in typed):  # the library would dial a name
-        return None
-    try:
-        number = phonenumbers.parse(typed, "FR")
-    except phonenumbers.NumberParseException:
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if phonenumbers.is_possible_number(number) else None

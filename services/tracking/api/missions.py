@@ -9,13 +9,13 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from contracts.common import Code, Id
 from services.kit.app import PROBLEMS
-from services.kit.auth import Caller
 from services.kit.errors import Forbidden, NotFound
 from services.tracking.api.shared import PREFIX, AtWork, Cmd, Desk, IfMatch, Reader, db, version
 from services.tracking.domain import visit as domain
 from services.tracking.domain.visit import Visit
 from services.tracking.store import visits
 from services.tracking.usecases import work
+from services.tracking.usecases.work import speaks_for
 
 router = APIRouter(prefix=PREFIX, tags=["missions"], responses=PROBLEMS)
 
@@ -148,15 +148,6 @@ async def rate(need_id: Id, body: Rating, caller: Reader, command: Cmd) -> Respo
         return Rating(rating=visit.rating or body.rating)
 
     return await command.run(action)
-
-
-def speaks_for(caller: Caller) -> str | None:
-    """The provider whose missions the caller may touch; None for the desk, which may touch all. Raises `NotFound`."""
-    if caller.staff:
-        return None
-    if caller.provider_id is None:
-        raise NotFound("no such visit")
-    return caller.provider_id
 
 
 def lines(given: list[LineBody]) -> tuple[domain.Line, ...]:

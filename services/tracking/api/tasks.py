@@ -1,6 +1,5 @@
 """The one list of tasks for people."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -34,14 +33,14 @@ async def list_tasks(
     """What waits for a person, the first to fall due first."""
     if not caller.staff:
         raise Forbidden("tasks are for staff")
-    values = cursor.decode(after, 2)
+    place = cursor.decode(after, cursor.instant, cursor.uuid)
     async with db(request).connection() as conn:
         rows = await tasks.listing(
             conn,
             role=role,
             is_open=state == "open",
             case_id=case_id,
-            after=(datetime.fromisoformat(values[0]), values[1]) if values else None,
+            after=place,
             limit=limit,
         )
         total = await tasks.count_open(conn)

@@ -9,15 +9,6 @@ from contracts import reasons
 
 Language = Literal["fr", "en"]
 
-SERVICES = {
-    "gardening": ("jardinage", "gardening"),
-    "home_help": ("aide à domicile", "home help"),
-    "childcare": ("garde d’enfants", "childcare"),
-    "handyman": ("petit bricolage", "handyman"),
-    "towing": ("dépannage", "towing"),
-    "taxi": ("taxi", "taxi"),
-    "locksmith": ("serrurerie", "locksmith"),
-}
 DAYS = (
     ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
     ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -85,7 +76,7 @@ def sentence(told: Told, language: Language) -> str:
         return told.state
     zone = ZoneInfo(told.zone)
     return words[place].format(
-        service=service(told.service, language),
+        service=reasons.text(told.service, language),
         reason=reasons.text(told.reason, language) if told.reason else "–",
         due=_moment(told.due.astimezone(zone), place),
         eta=_moment((told.eta or told.start).astimezone(zone), place),
@@ -93,11 +84,6 @@ def sentence(told: Told, language: Language) -> str:
         day=_day(told.since.astimezone(zone), place),
         window=_window(told.start.astimezone(zone), told.end.astimezone(zone), place),
     )
-
-
-def service(code: str, language: Language) -> str:
-    """A code this version does not know is shown as itself."""
-    return SERVICES.get(code, (code, code))[0 if language == "fr" else 1]
 
 
 def _day(at: datetime, place: int) -> str:

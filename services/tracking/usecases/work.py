@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from contracts.common import Actor
 from services.kit import deadlines
+from services.kit.auth import Caller
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.errors import NotFound, StaleVersion
@@ -20,7 +21,16 @@ grace = timedelta(seconds=900)
 Decide = Callable[[Visit], Decision]
 
 
-# `provider_id`: of a caller who speaks for that provider only; None for the desk.
+def speaks_for(caller: Caller) -> str | None:
+    """The provider whose missions the caller may touch; None for the desk, which may touch all. Raises `NotFound`."""
+    if caller.staff:
+        return None
+    if caller.provider_id is None:
+        raise NotFound("no such visit")
+    return caller.provider_id
+
+
+# `provider_id`: as `speaks_for` tells it.
 
 
 async def start(tx: Transaction, mission_id: str, provider_id: str | None, by: Actor, expected: int | None = None) -> Visit:

@@ -1,7 +1,7 @@
 // The event stream, once for all pages of a browser (as a SharedWorker) or for the one page that imports it.
 // Server's side: `id` is the view's sequence; data is {"topics": ["case:<id>", "desk"]}; "ping" at least every 5 s with {"now": instant};
 // "end" when the token runs out; "reset" when what was missed cannot be told, so that everything is asked for again.
-const SILENT = 30000, LONGEST = 30000;
+const SILENT = 30000, LONGEST = 30000, LOADING = 15000;  // a page is not older than that when it joins
 
 export function follow(address, tell) {
   let source, last = "", wait = 500, heard, planned;
@@ -32,12 +32,18 @@ export function follow(address, tell) {
 
 if ("SharedWorkerGlobalScope" in self) {
   const pages = new Set();
-  let started = false;
-  const tell = said => { for (const page of pages) page.postMessage(said); };
+  let started = false, recent = [];
+  // A page that joins late missed what was told since it was made.
+  const fresh = () => recent = recent.filter(({ at }) => performance.now() - at < LOADING);
+  const tell = said => {
+    if (said.kind !== "beat") fresh().push({ at: performance.now(), said });
+    for (const page of pages) page.postMessage(said);
+  };
   self.onconnect = ({ ports: [page] }) => {
     page.onmessage = ({ data }) => {
       if (data.bye) { pages.delete(page); return; }
       pages.add(page);
+      for (const { said } of fresh()) page.postMessage(said);
       if (!started) follow(data.follow, tell);
       started = true;
     };
