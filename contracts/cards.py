@@ -98,3 +98,9 @@ class UserCard(Card):
 
 
 CARDS: dict[CardKind, type[Card]] = {card.KIND: card for card in (MemberCard, CaseCard, NoteCard, WorkerCard, UserCard)}
+
+
+def writes(service: str, card_type: str) -> bool:
+    """True when `service` is the one writer of a card type such as `card.member.v1`; unknown kinds have none."""
+    kind = card_type.removeprefix("card.").partition(".")[0]
+    return any(kind == card.KIND and service == card.WRITER for card in CARDS.values())

@@ -107,10 +107,10 @@ def _judge(item: Item, known: dict[Mark, int], parked: dict[str, ParkedKey], cou
     if envelope is None:
         return Verdict("undecodable", item.trouble)
     behind = parked.get(item.raw.text_key)
+    if not (owns if counted else cards.writes)(envelope.source, envelope.type):
+        return Verdict("not_owner", f"{envelope.source} does not own {envelope.type}")
     if not counted:
         return Verdict(behind.reason, "behind a parked record") if behind else Verdict(None)
-    if not owns(envelope.source, envelope.type):
-        return Verdict("not_owner", f"{envelope.source} does not own {envelope.type}")
     mark = known[envelope.source, envelope.key]
     if envelope.seq <= mark:
         return Verdict(None, duplicate=True)

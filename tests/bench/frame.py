@@ -120,7 +120,7 @@ def table(lines: Iterable[Line]) -> Table:
 def report(lines: list[Line], out: TextIO | None = None) -> int:
     """Prints the table, what missed its must, and last one line per figure and yardstick. Returns the exit status."""
     out = out or sys.stdout
-    Console(file=out).print(table(lines))
+    Console(file=out, width=110).print(table(lines))
     wrong = missed(lines)
     for text in wrong:
         print(f"MISSED {text}", file=out)

@@ -5,6 +5,7 @@ import asyncio
 import json
 import random
 import time
+from pathlib import Path
 from random import Random
 
 from rich.console import Console
@@ -22,12 +23,12 @@ MEMBERS = 2_000
 PATIENCE_S = 60  # of a robot whose command is not answered
 
 
-async def chaos(seconds: int, seed: int, cases_per_s: float, console: Console) -> int:
+async def chaos(seconds: int, seed: int, cases_per_s: float, folder: Path | None, console: Console) -> int:
     began = time.monotonic()
     script = Script(round(seconds * cases_per_s), seed, cases_per_s, PATIENCE_S)
     with show.progress(console) as progress:
         step = progress.add_task("starting", total=None)
-        async with stage.set_up(script, lambda words: progress.update(step, description=words), MEMBERS) as on:
+        async with stage.set_up(script, lambda words: progress.update(step, description=words), MEMBERS, folder) as on:
             for service in SERVICES:
                 on.platform.add_worker(service)
             progress.update(step, total=1, completed=1)
@@ -75,12 +76,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=90, help="how long faults are made")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="the same seed draws the same faults")
     parser.add_argument("--cases-per-s", type=float, default=4.0, help="how many cases are opened meanwhile")
+    parser.add_argument("--folder", type=Path, help="where the platform lives, kept for its logs; else a temporary one")
     given = parser.parse_args()
     console = Console()
     console.print(f"chaos: {given.seconds} s of faults, seed {given.seed}")
     code = 1
     try:
-        code = asyncio.run(chaos(given.seconds, given.seed, given.cases_per_s, console))
+        code = asyncio.run(chaos(given.seconds, given.seed, given.cases_per_s, given.folder, console))
     except* StartFailed as failures:
         console.print(f"[bold red]It broke down.[/] {failures.exceptions[0]}", highlight=False)
     return code

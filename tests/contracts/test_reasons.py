@@ -14,7 +14,7 @@ from contracts.registry import Event, load
 from contracts.sample import records
 
 CODED = {"reason", "why", "trace", "kind", "outcome"}
-every_text = [(code, *texts) for family in reasons.families.values() for code, texts in family.items()]
+every_text = [(code, *texts) for family in (*reasons.families.values(), reasons.SERVICES) for code, texts in family.items()]
 
 
 def test_a_code_reads_in_french_by_default_and_in_english_when_asked() -> None:

@@ -12,6 +12,7 @@ from jinja2 import Environment, UndefinedError, nodes
 from jinja2.ext import babel_extract
 from starlette.requests import Request
 
+from contracts import reasons
 from services.kit.auth import Caller
 from services.kit.web import filters
 from services.kit.web.forms import Form, posted
@@ -65,6 +66,12 @@ def test_a_case_number_is_grouped_by_three_and_keeps_the_suffix_of_its_need() ->
 
 def test_what_is_not_a_case_number_is_shown_as_it_is() -> None:
     assert filters.case("4820") == "4820"
+
+
+def test_a_service_is_named_in_both_languages_and_an_unknown_one_shown_by_its_code(folder: Path) -> None:
+    source = '{{ "home_help"|service }} {{ "falconry"|service }} {% from "services.html" import service_icon %}{{ service_icon("falconry") }}'
+    assert shown(folder, source).startswith("Aide à domicile Falconry <svg")
+    assert shown(folder, source, query="lang=en").startswith("Home help Falconry <svg")
 
 
 def test_money_has_two_decimals_and_a_space_that_does_not_break() -> None:
@@ -355,6 +362,11 @@ def test_the_scan_finds_what_it_looks_for(source: str, what: str) -> None:
 def test_the_icon_scan_reads_every_way_of_naming_an_icon() -> None:
     source = '{{ i("a") }}{{ i("b" if x == "no" else "c") }}{% call note("warn", "d") %}{% endcall %}{{ tag(_("t"), name="e") }}'
     assert icons_in(source) == set("abcde")
+
+
+def test_every_service_has_its_icon() -> None:
+    table = dict(re.findall(r'"([a-z_]+)": "([a-z0-9-]+)"', (KIT / "templates" / "services.html").read_text()))
+    assert table.keys() == reasons.SERVICES.keys() and set(table.values()) <= set(icon_names())
 
 
 def test_the_icons_of_states_and_channels_are_in_the_sprite() -> None:
