@@ -75,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--seconds", type=int, default=90, help="how long faults are made")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="the same seed draws the same faults")
-    parser.add_argument("--cases-per-s", type=float, default=4.0, help="how many cases are opened meanwhile")
+    parser.add_argument("--cases-per-s", type=float, default=3.0, help="how many cases are opened meanwhile")
     parser.add_argument("--folder", type=Path, help="where the platform lives, kept for its logs; else a temporary one")
     given = parser.parse_args()
     console = Console()

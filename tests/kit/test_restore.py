@@ -116,3 +116,18 @@ async def test_a_topic_replayed_from_offset_0_changes_nothing(own_lab: Lab) -> N
     assert await own_lab.reader.fetch("select id, key, seq, at from effect where source = $1 order by id", own_lab.sender.name) == before
     assert await own_lab.reader.fetch("select * from kit.mark where source = $1 order by key", own_lab.sender.name) == marks
     assert await own_lab.reader.stuck() == []
+
+
+async def test_a_running_consumer_reads_again_from_where_an_operator_sets_it_back_though_nothing_new_comes(own_lab: Lab) -> None:
+    keys = [new_id() for _ in range(20)]
+    async with running(own_lab.reader.consumer().run()):
+        async with running(own_lab.sender.relay().run()):
+            await own_lab.sender.emit(*keys)
+            await eventually(own_lab.sender.published)
+        await eventually(own_lab.caught_up, seconds=30)
+        before = await own_lab.reader.fetch("select id, key, seq, at from effect where source = $1 order by id", own_lab.sender.name)
+        async with own_lab.reader.db.transaction() as tx:
+            await tx.conn.execute("update kit.position set next_offset = 0")
+        await eventually(own_lab.caught_up, seconds=30)
+    assert await own_lab.reader.fetch("select id, key, seq, at from effect where source = $1 order by id", own_lab.sender.name) == before
+    assert await own_lab.reader.stuck() == []
