@@ -1,6 +1,7 @@
 """`entraide`: one command for the people who run the platform."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from typing import Annotated
@@ -31,6 +32,7 @@ def demo(
     """Starts everything on this machine, plays cases through every door, checks what came of them."""
     from deploy.demo.play import play  # noqa: PLC0415 - only this command needs it, and it takes a second to load
 
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # stops everything as Ctrl-C does
     raise typer.Exit(asyncio.run(play(cases, once, console)))
 
 

@@ -20,6 +20,7 @@ from services.kit import kafka, logs, tail, wake
 from services.kit.auth import Verifier
 from services.kit.db import Database
 from services.kit.errors import Refusal
+from services.kit.memory import fewer_collections
 from services.kit.settings import ServiceSettings
 from services.kit.trace import TraceMiddleware
 
@@ -96,6 +97,7 @@ def create(
 
 def serve(app: FastAPI, service: str, settings: ServiceSettings) -> None:
     logs.configure(service, "web", settings.log_level)
+    fewer_collections()
     config = uvicorn.Config(
         app,
         host=settings.http_host,

@@ -41,6 +41,7 @@ class Deadlines:
     def __init__(self, db: Database, handlers: Mapping[str, Fire]) -> None:
         self._db = db
         self._handlers = handlers
+        self._kinds = list(handlers)
 
     async def run(self) -> None:
         while True:
@@ -51,11 +52,14 @@ class Deadlines:
         """Fires one due deadline; False when none is due."""
         taken = None
         try:
+            async with self._db.connection() as conn:
+                if not await conn.fetchval("select exists (select from kit.deadline where due_at <= now() and kind = any($1::text[]))", self._kinds):
+                    return False
             async with asyncio.timeout(30), self._db.transaction() as tx:
                 taken = await tx.conn.fetchrow(
                     "delete from kit.deadline where id = (select id from kit.deadline where due_at <= now() and kind = any($1::text[])"
                     " order by due_at limit 1 for update skip locked) returning id, kind, key",
-                    list(self._handlers),
+                    self._kinds,
                 )
                 if taken is None:
                     return False

@@ -14,4 +14,5 @@ def connection(settings: ServiceSettings) -> dict[str, Any]:
         "sasl_plain_username": settings.kafka_user,
         "sasl_plain_password": settings.kafka_password.get_secret_value(),
         "client_id": f"{settings.kafka_user}-{settings.instance}",
+        "retry_backoff_ms": 500,  # by default each client knocks ten times a second at a broker that is down, which slows its return
     }

@@ -6,6 +6,8 @@ Mark + 1 applies, at or below is a duplicate, beyond is a gap. Any replay, at an
 from collections.abc import Iterable
 from typing import Any
 
+from services.kit.arrays import plain, texts
+
 Mark = tuple[str, str]  # source, key
 
 
@@ -17,11 +19,11 @@ async def read(conn: Any, topic: str, marks: Iterable[Mark]) -> dict[Mark, int]:
     """The highest seq applied per mark; 0 for one never seen."""
     wanted = sorted(set(marks))
     found = await conn.fetch(
-        "select m.source, m.key, m.seq from unnest($2::text[], $3::text[]) as w (source, key)"
+        "select m.source, m.key, m.seq from unnest($2::text::text[], $3::text::text[]) as w (source, key)"
         " join kit.mark m on m.topic = $1 and m.key = w.key and m.source = w.source",
         topic,
-        [source for source, _ in wanted],
-        [key for _, key in wanted],
+        texts(source for source, _ in wanted),
+        texts(key for _, key in wanted),
     )
     known = dict.fromkeys(wanted, 0)
     known.update({(row["source"], row["key"]): row["seq"] for row in found})
@@ -35,13 +37,13 @@ async def write(conn: Any, topic: str, raised: dict[Mark, int]) -> None:
     marks = sorted(raised, key=lambda mark: (mark[1], mark[0]))
     done = await conn.fetchval(
         "with w as (insert into kit.mark as m (topic, source, key, seq)"
-        " select $1, * from unnest($2::text[], $3::text[], $4::bigint[])"
+        " select $1, * from unnest($2::text::text[], $3::text::text[], $4::text::bigint[])"
         " on conflict (topic, key, source) do update set seq = excluded.seq where excluded.seq > m.seq returning 1)"
         " select count(*) from w",
         topic,
-        [source for source, _ in marks],
-        [key for _, key in marks],
-        [raised[mark] for mark in marks],
+        texts(source for source, _ in marks),
+        texts(key for _, key in marks),
+        plain(raised[mark] for mark in marks),
     )
     if done != len(marks):
         raise Overtaken

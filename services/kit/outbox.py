@@ -20,6 +20,7 @@ from contracts.cards import Card
 from contracts.common import CardKind
 from contracts.envelope import MAX_BYTES, Envelope
 from contracts.registry import Event, owns
+from services.kit.arrays import plain, texts
 from services.kit.clock import new_id
 
 DELIVERIES = "provider."  # topics that outsiders read
@@ -138,16 +139,16 @@ class Outbox:
         live = {(row.topic, row.key) for row in rows if row.lane == Lane.LIVE}
         await conn.execute(
             _INSERT,
-            [Lane.LIVE if (row.topic, row.key) in live else row.lane for row in rows],
-            [row.topic for row in rows],
-            [row.key for row in rows],
-            [row.seq for row in rows],
-            [row.type for row in rows],
-            [row.id for row in rows],
+            plain(int(Lane.LIVE if (row.topic, row.key) in live else row.lane) for row in rows),
+            texts(row.topic for row in rows),
+            texts(row.key for row in rows),
+            plain(row.seq for row in rows),
+            texts(row.type for row in rows),
+            plain(row.id for row in rows),
             [row.payload for row in rows],
-            [row.cause.correlation_id for row in rows],
-            [row.cause.causation_id for row in rows],
-            [row.cause.traceparent for row in rows],
+            plain(row.cause.correlation_id for row in rows),
+            plain(row.cause.causation_id for row in rows),
+            texts(row.cause.traceparent for row in rows),
             now,
         )
         self.written += len(rows)
@@ -167,7 +168,7 @@ async def _number(conn: Any, rows: list[_Row]) -> None:
     if not wanted:
         return
     keys = sorted(wanted)  # every writer locks in this order
-    found = await conn.fetch(_COUNT, [topic for topic, _ in keys], [key for _, key in keys], [wanted[key] for key in keys])
+    found = await conn.fetch(_COUNT, texts(topic for topic, _ in keys), texts(key for _, key in keys), plain(wanted[key] for key in keys))
     following = {(record["topic"], record["key"]): record["last"] - wanted[record["topic"], record["key"]] for record in found}
     for row in counted:
         following[row.topic, row.key] += 1
@@ -176,18 +177,19 @@ async def _number(conn: Any, rows: list[_Row]) -> None:
 
 _COUNT = """
 insert into kit.counter as c (topic, key, last)
-select * from unnest($1::text[], $2::text[], $3::int[])
+select * from unnest($1::text::text[], $2::text::text[], $3::text::int[])
 on conflict (topic, key) do update set last = c.last + excluded.last
 returning topic, key, last
 """
 
 _INSERT = """
 with added as (
-  select * from unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::uuid[], $7::bytea[], $8::uuid[], $9::uuid[], $10::text[])
+  select * from unnest($1::text::int[], $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::uuid[], $7::bytea[],
+      $8::text::uuid[], $9::text::uuid[], $10::text::text[])
     with ordinality as r (lane, topic, key, seq, type, event_id, payload, correlation_id, causation_id, traceparent, place)
 ), moved as (
   update kit.outbox o set lane = 0
-  from (select distinct topic, key from added where lane = 0) a
+  from (select distinct topic, key from added where lane = 0 and exists (select from kit.outbox where published_at is null and lane = 1)) a
     cross join lateral (  -- "offset 0" keeps this a look-up per key: joined freely, it would read all that waits
       select w.id from kit.outbox w
       where w.published_at is null and w.aggregatetype = a.topic and w.aggregateid = a.key and w.lane = 1 offset 0) w

@@ -6,11 +6,13 @@ One row per (topic, key) is locked by consumer and drainer alike, so an arrival 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 
 import asyncpg
 
+from services.kit.arrays import texts
 from services.kit.db import Database, Transaction
 
 Reason = Literal["failed", "gap", "undecodable", "not_owner"]
@@ -24,7 +26,7 @@ def cause_of(failure: BaseException) -> str:
     return f"{type(failure).__name__}: {failure}"[:500].replace("\0", "").encode("utf-8", "replace").decode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Raw:
     """A record as it lies in the log."""
 
@@ -35,7 +37,7 @@ class Raw:
     headers: tuple[tuple[str, bytes | None], ...]
     value: bytes | None
 
-    @property
+    @cached_property
     def text_key(self) -> str:
         return (self.key or b"").decode("utf-8", "backslashreplace").replace("\0", "\\x00")  # PostgreSQL keeps no zero in a text
 
@@ -52,7 +54,9 @@ class ParkedKey:
 async def lock(conn: Any, topic: str, keys: Iterable[str]) -> dict[str, ParkedKey]:
     """The parked keys among these, their rows locked until the end of the transaction."""
     rows = await conn.fetch(
-        "select key, reason from kit.parked_key where topic = $1 and key = any($2::text[]) order by key for update", topic, sorted(set(keys))
+        "select key, reason from kit.parked_key where topic = $1 and key = any($2::text::text[]) order by key for update",
+        topic,
+        texts(sorted(set(keys))),
     )
     if not rows:
         return {}

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from services.kit import failpoints, metrics
+from services.kit.arrays import plain
 from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.outbox import Lane, envelope
@@ -117,7 +118,7 @@ class Relay:
                 _MARK,
                 self._name,
                 self._token,
-                [row for row, *_ in confirmed],
+                plain(row for row, *_ in confirmed),
                 [topic for topic, _ in ends],
                 [partition for _, partition in ends],
                 [offset for offset, _ in ends.values()],
@@ -197,5 +198,5 @@ with held as (
   on conflict (topic, partition) do update
     set last_offset = greatest(p.last_offset, excluded.last_offset), last_row = greatest(p.last_row, excluded.last_row)
 )
-update kit.outbox set published_at = clock_timestamp() where id = any($3::bigint[]) and exists (select from held)
+update kit.outbox set published_at = clock_timestamp() where id = any($3::text::bigint[]) and exists (select from held)
 """

@@ -23,6 +23,7 @@ from services.kit.consumer import Consumer
 from services.kit.db import Database
 from services.kit.deadlines import Deadlines, Fire
 from services.kit.drainer import Drainer
+from services.kit.memory import fewer_collections
 from services.kit.outbox import Lane
 from services.kit.settings import ServiceSettings
 from services.kit.subscriptions import Subscription, Table
@@ -42,6 +43,7 @@ def run(
 ) -> None:
     """Until SIGTERM. `background`: further tasks of the service's own, each for ever."""
     logs.configure(service, "worker", settings.log_level)
+    fewer_collections()
     uvloop.run(_main(service, settings, subscriptions, deadlines or {}, background))
 
 

@@ -1,4 +1,4 @@
-"""`make bench`: every figure of the platform against its yardstick, in one run of about six minutes on two quiet cores.
+"""`make bench`: every figure of the platform against its yardstick, in one run of six to seven minutes on two quiet cores.
 
 Two sets of engines. On the first, the hop and the API, each beside its yardsticks; it stays up, idle, for `hop_light` to stand next to
 `chain_light`. On the second the whole platform, for what a whole case costs; `commits` is measured in its own PostgreSQL.
@@ -35,10 +35,10 @@ class Sizes:
     rounds: int = 3
     drain: int = 20_000
     slow_drain: int = 2_000
-    light: int = 120
+    light: int = 100
     cases: int = 1_000
-    light_cases: int = 75
-    cpu_s: int = 15
+    light_cases: int = 60
+    cpu_s: int = 12
 
     @property
     def members(self) -> int:

@@ -24,6 +24,7 @@ from services.kit import kafka, wake
 from services.kit.clock import new_id
 from services.kit.consumer import Consumer
 from services.kit.db import Database, Transaction
+from services.kit.memory import fewer_collections
 from services.kit.migrate import migrate
 from services.kit.outbox import Cause, Lane
 from services.kit.relay import Relay
@@ -195,6 +196,7 @@ async def apply(tx: Transaction, received: Sequence[Received]) -> None:
 
 
 async def serve_role(service: str, role: str) -> None:
+    fewer_collections()
     settings = ServiceSettings.read()
     woken = asyncio.Event()
     db = await Database.connect(service, settings.database_url.get_secret_value(), woken=woken.set)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGQUIT, SIGSTOP
@@ -100,7 +100,7 @@ class Nemesis:
         self._tell(fault)
         return fault
 
-    async def _end(self, fault: Fault, services: list[str] | dict[str, str]) -> None:
+    async def _end(self, fault: Fault, services: Collection[str]) -> None:
         fault.lasted = self._now - fault.at
         fault.caught_up = await caught_up(self._running, services)
 

@@ -37,6 +37,7 @@ async def topic(firm: Firm, bootstrap: str) -> AsyncIterator[Document]:
         sasl_plain_username=f"provider.{firm.id}",
         sasl_plain_password=firm.kafka_password,
         client_id=f"robot-{firm.id[-4:]}",
+        retry_backoff_ms=500,
     )
     await consumer.start()
     try:

@@ -1,0 +1,17 @@
+"""Long lists as one parameter: a PostgreSQL array literal, for `$1::text::uuid[]`.
+
+asyncpg encodes a Python list element by element, with two abstract-class checks each; for the statements that every event passes
+through, those checks were a fifth of the consumer's time.
+"""
+
+from collections.abc import Iterable
+
+
+def plain(values: Iterable[object]) -> str:
+    """Of numbers or ids, which need no quotes."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def texts(values: Iterable[str]) -> str:
+    """Of any texts without zero bytes."""
+    return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
