@@ -84,6 +84,7 @@ async def test_a_caller_nobody_knows_gets_a_case_all_the_same(enter: Enter) -> N
     await page.locator("#f-commune").fill("93200")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("#caller")).to_contain_text("provisoire")
+    await expect(page.locator("#rights input[data-digit='1']")).to_be_focused()
     await page.keyboard.press("1")
     await expect(page.locator("#answer")).to_contain_text("Le dossier s’ouvre quand même")
     await page.keyboard.type("Besoin d’aide pour la haie")
