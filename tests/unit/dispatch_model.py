@@ -13,6 +13,7 @@ from services.dispatch import listens
 from services.dispatch.domain import answers, following, search
 from services.dispatch.domain.mission import Decision, Mission, Offer, Rules, Slot
 from services.dispatch.domain.search import Chosen
+from services.dispatch.emits import documents
 from services.dispatch.emits.events import events
 from services.kit.errors import Conflict
 from tests.contracts.case_events import ANNA, BORIS, CASE, NOW, TOMORROW, Log, uid
@@ -28,6 +29,7 @@ class Dispatch(Service):
     def __init__(self, log: Log) -> None:
         super().__init__(log)
         self.mission: Mission | None = None
+        self.told: dict[str, str] = {}  # offer -> what its provider was told last
         self.ids = count(1000)
 
     def reads(self, event: Event) -> None:
@@ -97,6 +99,9 @@ class Dispatch(Service):
                 mission, more = search.offer(mission, self._chosen(free), RULES, NOW)
             facts = [*facts, *more]
         self.mission = mission
+        for fact in facts:
+            if document := documents.of_fact(mission, fact):
+                self.told[document[1]["offer_id"]] = document[1]["kind"]
         for event in events(mission, facts, Actor(kind="system")):
             self.log.write(event)
 

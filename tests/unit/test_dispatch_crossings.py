@@ -48,3 +48,21 @@ def test_in_the_end_dispatch_and_the_fold_say_the_same(choices: list[int]) -> No
     }
     assert mission is not None
     assert need.state in says[mission.status]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.integers(0, 999), min_size=20, max_size=150))
+def test_what_a_provider_was_told_last_is_how_its_offer_stands(choices: list[int]) -> None:
+    company = RealCompany()
+    company.live(choices)
+    stands = {
+        "live": {"offered"},
+        "accepted": {"accepted", "amended", "reconfirmed", "started", "done"},
+        "declined": {"declined"},
+        "expired": {"expired"},
+        "withdrawn": {"withdrawn"},
+        "taken_back": {"cancelled"},
+    }
+    assert company.dispatch.mission is not None
+    for offer in company.dispatch.mission.offers:
+        assert company.dispatch.told[offer.id] in stands[offer.status]

@@ -11,6 +11,7 @@ from services.dispatch.domain.provider import Area, Provider
 from services.dispatch.domain.ranking import Ranking, rank
 from services.dispatch.domain.refusals import AlreadyAnswered, AlreadyTaken, MissionOver, NotCovered, OfferExpired, VisitStarted
 from services.dispatch.domain.search import Chosen
+from services.dispatch.emits import documents
 from services.kit.errors import Invalid
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -119,6 +120,14 @@ def test_a_started_visit_wins_over_the_cancellation_and_over_who_was_asked_inste
     taken = accept(search.offer(given, Chosen("to_boris", "boris", ()), RULES, NOW)[0], "boris")
     back, facts = following.visit_started(taken, "anna")
     assert (back.provider_id, names(facts)) == ("anna", ["TakenBack", "Started"])
+
+
+def test_a_visit_that_fails_after_the_mission_was_given_to_others_is_theirs_again_and_its_provider_is_told() -> None:
+    reassigned = search.reassign(accepted(), "provider_fell_silent")[0]
+    at_work = following.visit_started(search.offer(reassigned, Chosen("to_boris", "boris", ()), RULES, NOW)[0], "anna")[0]
+    lost, facts = following.visit_failed(at_work, "anna")
+    assert (lost.status, lost.provider_id, names(facts)) == ("searching", None, ["Lost"])
+    assert documents.of_fact(lost, facts[0])[1]["kind"] == "cancelled"  # type: ignore[index]
 
 
 def test_a_visit_drops_the_amendment_that_nobody_agreed_to() -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import json
+import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
@@ -29,11 +30,11 @@ GIVE_UP_S = 90  # without any case coming to its end
 
 
 class Company:
-    """Every robot's client, by whom it acts for."""
+    """Every robot's client, by whom it acts for. Each has connections of its own: a pool that all share is slow when many wait."""
 
-    def __init__(self, config: Config, http: httpx.AsyncClient, diary: Diary) -> None:
+    def __init__(self, config: Config, connect: Callable[[], httpx.AsyncClient], diary: Diary) -> None:
         def machine(credentials: Credentials, door: str) -> Client:
-            return Client(http, credentials, credentials.client_id, door, diary, config.patience_s)
+            return Client(connect(), credentials, credentials.client_id, door, diary, config.patience_s)
 
         *desk, clerk = config.desk
         self.agents = [machine(one, "desk") for one in desk]
@@ -113,9 +114,14 @@ def _say(line: dict[str, Any]) -> None:
 
 async def main(what: str, config: Config) -> None:
     async with AsyncExitStack() as open_:
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-        http = await open_.enter_async_context(httpx.AsyncClient(base_url=config.gateway_url, timeout=20, limits=limits, trust_env=False))
-        company = Company(config, http, open_.enter_context(Diary(config.diary)))
+        tls = ssl.create_default_context()  # one for all: making it takes longer than everything else
+
+        def connect() -> httpx.AsyncClient:
+            http = httpx.AsyncClient(base_url=config.gateway_url, timeout=20, trust_env=False, verify=tls)
+            open_.push_async_callback(http.aclose)
+            return http
+
+        company = Company(config, connect, open_.enter_context(Diary(config.diary)))
         if what == "invoice":
             principals = {code: client.tenant or "" for code, client in company.principals.items()}
             _say({"result": await finance.invoice(company.finance, principals)})

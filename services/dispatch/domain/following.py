@@ -8,6 +8,7 @@ from services.dispatch.domain.mission import (
     Decision,
     Done,
     Fact,
+    Lost,
     Mission,
     Offer,
     Rules,
@@ -66,8 +67,8 @@ def visit_failed(mission: Mission, provider_id: str) -> Decision:
         return mission, []
     if offer.reason in (None, "need_cancelled"):
         return replace(mission, status="accepted"), []
-    lost = mission.with_offer(replace(offer, status="taken_back"))
-    return replace(lost, status="searching", provider_id=None, offer_id=None), []
+    lost = replace(offer, status="taken_back")
+    return replace(mission.with_offer(lost), status="searching", provider_id=None, offer_id=None), [Lost(lost)]
 
 
 def reinstated(mission: Mission, task_id: str, rules: Rules, now: datetime) -> Decision:

@@ -164,6 +164,13 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """Its visit had started though it was taken back before, and failed: what was decided before stands."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     offer: Offer
 
@@ -188,7 +195,7 @@ class TaskClosed:
 
 Fact = (
     Offered | Accepted | Declined | Expired | Withdrawn | TakenBack
-    | AmendmentAsked | Reconfirmed | Started | Done | Unfilled | TaskOpened | TaskClosed
+    | AmendmentAsked | Reconfirmed | Started | Lost | Done | Unfilled | TaskOpened | TaskClosed
 )  # fmt: skip
 Decision = tuple[Mission, list[Fact]]
 

@@ -26,6 +26,7 @@ _KINDS: dict[type[Fact], Kind] = {
     facts.AmendmentAsked: "amended",
     facts.Reconfirmed: "reconfirmed",
     facts.Started: "started",
+    facts.Lost: "cancelled",
     facts.Done: "done",
 }
 WITH_CONTACT: frozenset[Kind] = frozenset({"accepted", "amended", "reconfirmed", "contact"})

@@ -73,7 +73,7 @@ def _event(mission: Mission, fact: Fact, by: Actor) -> Event | None:
             return TaskOpened(**need, task_id=task.id, kind=task.kind, role="agent", due_at=due_at, reason=reason)
         case facts.TaskClosed(task, outcome):
             return TaskClosed(**need, task_id=task.id, outcome=outcome, closed_by=by)
-        case facts.Started() | facts.Done():
+        case facts.Started() | facts.Lost() | facts.Done():
             return None  # tracking has said so
 
 
