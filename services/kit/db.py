@@ -20,7 +20,6 @@ from contracts.registry import Event
 from services.kit import outbox
 from services.kit.outbox import Cause, Lane, Outbox, Position
 
-type_codecs = ("json", "jsonb")
 request_cause: ContextVar[Cause] = ContextVar("request_cause")
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
@@ -143,7 +142,7 @@ async def _pool(url: str, size: int, name: str) -> asyncpg.Pool:
 
 
 async def _codecs(conn: Connection) -> None:
-    for name in type_codecs:
+    for name in ("json", "jsonb"):
         await conn.set_type_codec(name, encoder=outbox.dumps, decoder=outbox.loads, schema="pg_catalog")
     await conn.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog")
 

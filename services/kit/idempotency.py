@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from services.kit.auth import Caller, bearer
 from services.kit.db import Database, Transaction
 from services.kit.errors import BadInput, Forbidden, Invalid
-from services.kit.outbox import Position
 
 HEADER = "Idempotency-Key"
 POSITION = "Entraide-Position"
@@ -119,10 +118,6 @@ async def purge(db: Database) -> int:
             KEPT_HOURS,
         )
     return int(status.rpartition(" ")[2])
-
-
-def position(response: Response) -> Position | None:
-    return Position.parse(response.headers.get(POSITION, ""))
 
 
 def _json(answer: Any, status: int) -> Response:

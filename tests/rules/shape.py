@@ -18,7 +18,6 @@ EXTRA = {  # what one service alone has, each with its reason
         "proxy": "passes requests on",
         "upstream": "connections to the services",
         "tokens": "signs access tokens",
-        "keys": "makes signing keys",
         "sessions": "browser sessions",
     },
     "reference": {"load": "the file feed's command"},
