@@ -12,7 +12,7 @@ def password(folder: Path, name: str) -> str:
     if not file.exists():
         draft = folder / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(secrets.token_urlsafe(24))
+            out.write(secrets.token_hex(24))  # letters and digits mean themselves in a URL, a JAAS file and on a command line
         try:
             os.link(draft, file)
         except FileExistsError:  # another process made it meanwhile: theirs counts

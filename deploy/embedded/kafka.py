@@ -161,8 +161,9 @@ async def _format(java: list[str], folder: Path, broker: Broker) -> None:
     """Whole or not at all: the cluster's id is written last."""
     shutil.rmtree(folder / "data", ignore_errors=True)
     cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-    words = ["format", "--cluster-id", cluster, "--config", str(folder / "server.properties"), "--add-scram"]
-    words += [f"SCRAM-SHA-512=[name={broker.user},password={broker.password}]"]
+    # `--name=value` in one word each: one identifier in 64 begins with "-" and would be read as an option of its own
+    words = ["format", f"--cluster-id={cluster}", f"--config={folder / 'server.properties'}"]
+    words += [f"--add-scram=SCRAM-SHA-512=[name={broker.user},password={broker.password}]"]
     arguments = folder / "format.arguments"  # a file, because everybody may read a command line
     with os.fdopen(os.open(arguments, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write("\n".join(words))

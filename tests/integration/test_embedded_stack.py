@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import psutil
@@ -18,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from deploy import topics
+from deploy.embedded import kafka
 from deploy.embedded.process import StartFailed
 from deploy.stack import Stack
 from deploy.topics import Broker
@@ -197,6 +199,15 @@ async def test_kill_9_of_both_engines_loses_nothing_and_they_return_at_the_same_
     owner = await asyncpg.connect(url)
     assert await owner.fetchval("SELECT answer FROM kept") == 42
     await owner.close()
+
+
+async def test_a_broker_whose_identifier_looks_like_an_option_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "uuid4", lambda: UUID(bytes=b"\xfb\xef\xbe" + bytes(13)))
+    broker = await kafka.Kafka.start(tmp_path / "kafka")
+    try:
+        assert broker.cluster_id.startswith("--")
+    finally:
+        await broker.stop()
 
 
 async def test_a_second_stack_runs_beside_the_first_and_dies_with_its_parent(stack: Stack, tmp_path: Path) -> None:
