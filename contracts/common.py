@@ -3,13 +3,12 @@
 No free text travels in an event: every string is an id, a code, a date or a label of an organisation.
 """
 
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -39,7 +38,7 @@ Exact = Annotated[  # a quantity, unit price or rate; travels as plain digits, n
     PlainSerializer(lambda number: format(number, "f"), return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"}, mode="serialization"),
 ]
-Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]  # travels with `Z`
+Instant = Annotated[AwareDatetime, PlainSerializer(lambda at: at.astimezone(UTC), return_type=datetime, when_used="json")]  # travels with `Z`
 
 
 class Part(BaseModel):

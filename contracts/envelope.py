@@ -4,23 +4,23 @@
 `row` is the emitter's outbox row. Source of the header names: cloudevents/spec, kafka-protocol-binding 1.0.2.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 CONTENT_TYPE = "application/json"
 MAX_BYTES = 256 * 1024
 
 Headers = Sequence[tuple[str, bytes]]
 
+_FIXED = (("content-type", CONTENT_TYPE.encode()), ("ce_specversion", b"1.0"))
+
 
 class Undecodable(ValueError):
     """A record whose headers are no envelope of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     id: str
     source: str
     type: str  # "intake.case_opened.v1"
@@ -39,22 +39,20 @@ class Envelope:
         return f"urn:entraide:{name}:{version}"
 
     def to_headers(self) -> list[tuple[str, bytes]]:
-        values = (
-            ("content-type", CONTENT_TYPE),
-            ("ce_specversion", "1.0"),
-            ("ce_id", self.id),
-            ("ce_source", self.source),
-            ("ce_type", self.type),
-            ("ce_time", self.time.isoformat().replace("+00:00", "Z")),
-            ("ce_subject", self.key),
-            ("ce_dataschema", self.schema),
-            ("ce_seq", str(self.seq)),
-            ("ce_row", str(self.row)),
-            ("ce_correlationid", self.correlation_id),
-            ("ce_causationid", self.causation_id),
-            ("traceparent", self.traceparent),
-        )
-        return [(name, value.encode()) for name, value in values]
+        return [
+            *_FIXED,
+            ("ce_id", self.id.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_time", self.time.isoformat().replace("+00:00", "Z").encode()),
+            ("ce_subject", self.key.encode()),
+            ("ce_dataschema", self.schema.encode()),
+            ("ce_seq", b"%d" % self.seq),
+            ("ce_row", b"%d" % self.row),
+            ("ce_correlationid", self.correlation_id.encode()),
+            ("ce_causationid", self.causation_id.encode()),
+            ("traceparent", self.traceparent.encode()),
+        ]
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> Self:
@@ -62,18 +60,31 @@ class Envelope:
         found = dict(headers)
         try:
             return cls(
-                id=found["ce_id"].decode(),
-                source=found["ce_source"].decode(),
-                type=found["ce_type"].decode(),
-                time=datetime.fromisoformat(found["ce_time"].decode()),
-                key=found["ce_subject"].decode(),
-                seq=int(found["ce_seq"]),
-                row=int(found["ce_row"]),
-                correlation_id=found["ce_correlationid"].decode(),
-                causation_id=found["ce_causationid"].decode(),
-                traceparent=found["traceparent"].decode(),
+                found["ce_id"].decode(),
+                found["ce_source"].decode(),
+                found["ce_type"].decode(),
+                datetime.fromisoformat(found["ce_time"].decode()),
+                found["ce_subject"].decode(),
+                int(found["ce_seq"]),
+                int(found["ce_row"]),
+                found["ce_correlationid"].decode(),
+                found["ce_causationid"].decode(),
+                found["traceparent"].decode(),
             )
         except KeyError as missing:
             raise Undecodable(f"no header {missing.args[0]}") from None
-        except ValueError as wrong:
-            raise Undecodable(f"malformed header: {wrong}") from None
+        except ValueError:
+            raise Undecodable(f"malformed header: {_malformed(found)}") from None
+
+
+_NUMBERS_AND_TIMES: dict[str, Callable[[str], object]] = {"ce_seq": int, "ce_row": int, "ce_time": datetime.fromisoformat}
+
+
+def _malformed(found: Mapping[str, bytes]) -> str:
+    """Its name: a value is never repeated."""
+    for name, value in found.items():
+        try:
+            _NUMBERS_AND_TIMES.get(name, str)(value.decode())
+        except ValueError:
+            return name
+    return "one of them"

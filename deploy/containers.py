@@ -1,7 +1,11 @@
 """The platform in containers: the files that they read their secrets from, and docker-compose."""
 
+import getpass
 import shutil
 import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -39,6 +43,38 @@ def down() -> None:
     """Raises `StartFailed`, or `SystemExit` after docker-compose's own words."""
     if code := subprocess.call([*compose_command(), "down"], cwd=ROOT):
         raise SystemExit(code)
+
+
+def are_there() -> bool:
+    """Containers of ours, started and not taken down."""
+    try:
+        found = subprocess.run([*compose_command(), "ps", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False)
+    except StartFailed:
+        return False
+    return found.returncode == 0 and bool(found.stdout.strip())
+
+
+def go_on_inside(words: Sequence[str], files: Sequence[Path] = ()) -> int:
+    """`entraide` with these words beside `setup`, the one container that has every password; its exit code.
+
+    Only there are the databases and the broker: nothing but the gateway is open to this machine. Files that the words name are
+    shown to it under other names, as copies, because its user is another than ours and may not read everything that we may.
+    """
+    compose = compose_command()
+    port = subprocess.run([*compose, "port", "gateway-web", "8000"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    environment = {"ENTRAIDE_URL": f"http://{port}" if port else "", "LOGNAME": getpass.getuser(), "COLUMNS": str(shutil.get_terminal_size().columns)}
+    options = [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        options.append("-T")
+    with tempfile.TemporaryDirectory(prefix="entraide-") as folder:
+        names = {}
+        for serial, file in enumerate(files):
+            copy = Path(shutil.copyfile(file, Path(folder, str(serial))))
+            copy.chmod(0o644)  # below a folder that is closed to others
+            names[file] = f"/files/{serial}/{file.name}"
+            options += ["-v", f"{copy}:{names[file]}:ro"]
+        inside = [names.get(Path(word), word) for word in words]
+        return subprocess.call([*compose, "run", "--rm", "--no-deps", *options, "setup", "python", "-m", "deploy", *inside], cwd=ROOT)
 
 
 def write_secrets(folder: Path = SECRETS) -> None:

@@ -34,7 +34,7 @@ async def ensure(superuser_url: str, secrets: Path, services: Iterable[str]) -> 
     finally:
         await server.close()
     await asyncio.gather(*(_grants(superuser_url, service) for service in services))
-    return {service: _addresses(superuser_url, secrets, service) for service in services}
+    return {service: addresses(superuser_url, secrets, service) for service in services}
 
 
 async def _roles(server: asyncpg.Connection, service: str, secrets: Path) -> None:
@@ -79,10 +79,10 @@ async def _grants(superuser_url: str, service: str) -> None:
         await connection.close()
 
 
-def _addresses(superuser_url: str, secrets: Path, service: str) -> Database:
+def addresses(server_url: str, secrets: Path, service: str) -> Database:
     def address(role: str) -> str:
         name = f"{service}_{role}"
-        return _with(superuser_url, database=f"entraide_{service}", user=name, secret=password(secrets, f"postgres-{name}"))
+        return _with(server_url, database=f"entraide_{service}", user=name, secret=password(secrets, f"postgres-{name}"))
 
     return Database(owner=address("owner"), staff=address("staff"), outside=address("outside"))
 

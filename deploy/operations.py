@@ -21,7 +21,8 @@ Action = Literal["retry", "skip", "done", "resume"]
 
 @dataclass(frozen=True)
 class Standing:
-    """How a service stands. `last_row` is its newest outbox row, `lag` what it has still to apply, by topic."""
+    """How a service stands. `last_row` is its newest outbox row, `lag` what it has still to apply, by topic; `refused`: topics that
+    do not take what it says, and why."""
 
     service: str
     last_row: int
@@ -29,6 +30,7 @@ class Standing:
     lag: dict[str, int]
     parked_keys: int
     paused: list[str]
+    refused: list[str]
     deadlines_due: int
 
 
@@ -45,33 +47,24 @@ async def standing(running: Running, service: str, ends: dict[tuple[str, int], i
     async with database(running, service) as db, db.connection() as conn:
         counts = await conn.fetchrow(
             "select coalesce((select max(id) from kit.outbox), 0) as last_row,"
-            " (select count(*) from kit.outbox where published_at is null) as unpublished,"
+            " (select count(*) from kit.unsent) as unpublished,"
             " (select count(*) from kit.parked_key) as parked_keys,"
             " (select count(*) from kit.deadline where due_at < now() - interval '10 seconds') as deadlines_due"
         )
         positions = await conn.fetch("select topic, partition, next_offset from kit.position")
         paused = await pausing.paused_topics(conn)
+        refused = [f"{row['topic']} ({row['cause']})" for row in await conn.fetch("select topic, cause from kit.refused order by topic")]
     assert counts is not None
     lag: dict[str, int] = {}
     for row in positions:
         behind = ends.get((row["topic"], row["partition"]), 0) - row["next_offset"]
         lag[row["topic"]] = lag.get(row["topic"], 0) + max(0, behind)
-    return Standing(service=service, lag=lag, paused=paused, **counts)
+    return Standing(service=service, lag=lag, paused=paused, refused=refused, **counts)
 
 
 def log_ends(running: Running) -> dict[tuple[str, int], int]:
     """(topic, partition) -> the offset after its last record."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": running.kafka["bootstrap"],
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": running.kafka["user"],
-            "sasl.password": running.kafka["password"],
-            "group.id": "entraide-status",
-            "log_level": 0,
-        }
-    )
+    consumer = Consumer(running.broker.settings() | {"group.id": "entraide-status"})
     try:
         topics = consumer.list_topics(timeout=10).topics
         places = [TopicPartition(name, part) for name, topic in topics.items() if not name.startswith("__") for part in topic.partitions]
@@ -97,18 +90,17 @@ async def stuck(running: Running) -> list[tuple[str, Stuck]]:
 async def act(running: Running, service: str, action: Action, topic: str, key: str, reason: str) -> None:
     """Audited under the name of whoever is signed in on this machine. Ends the command when there is nothing to act on."""
     by_whom = getpass.getuser()
-    async with database(running, service) as db:
-        try:
+    try:
+        async with database(running, service) as db, db.transaction() as tx:
             if action == "retry":
-                await drainer.retry(db, topic, key, by_whom, reason)
+                await drainer.retry(tx, topic, key, by_whom, reason)
             elif action == "resume":
-                async with db.transaction() as tx:
-                    if not await pausing.resume(tx, topic, by_whom, reason):
-                        raise NothingRuns(f"{service} is not paused on {topic}")
+                if not await pausing.resume(tx, topic, by_whom, reason):
+                    raise NothingRuns(f"{service} is not paused on {topic}")
             else:
-                await drainer.dismiss(db, topic, key, "skip" if action == "skip" else "done_by_hand", by_whom, reason)
-        except Refusal as refusal:
-            raise NothingRuns(str(refusal)) from None
+                await drainer.dismiss(tx, topic, key, "skip" if action == "skip" else "done_by_hand", by_whom, reason)
+    except Refusal as refusal:
+        raise NothingRuns(str(refusal)) from None
 
 
 async def republish(running: Running, service: str, since: str) -> int:

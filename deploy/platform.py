@@ -66,6 +66,7 @@ class Platform:
                 "ENTRAIDE_SERVICES": json.dumps(addresses),
                 "ENTRAIDE_SIGNING_KEYS_FILE": str(signing_keys),
                 "ENTRAIDE_CSRF_SECRET": password(secrets, "csrf"),
+                **({"ENTRAIDE_OPS_PORT": "0"} if service == "gateway" else {}),
                 **(settings or {}),
             }
             self.processes.append(Process(f"{service}-web", f"services.{service}.main", environment, logs / f"{service}-web.log", made))
@@ -136,7 +137,7 @@ async def _answers(process: Process, address: str, seconds: float = 60) -> None:
         async with asyncio.timeout(seconds), httpx.AsyncClient(base_url=address, timeout=2) as client:
             while True:
                 with contextlib.suppress(httpx.HTTPError):
-                    if (await client.get("/health/live")).is_success:
+                    if not (await client.get("/health/live")).is_server_error:  # 404 at the gateway's public door
                         return
                 if process.restarts >= 3:
                     raise TimeoutError

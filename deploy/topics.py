@@ -90,16 +90,24 @@ def ensure(broker: Broker, secrets: Path, *, services: Iterable[str] = SERVICES,
 
 
 def ensure_provider_topic(broker: Broker, secrets: Path, provider: str) -> Broker:
+    """The provider's own topic, its user's password kept in `secrets`."""
+    return open_provider_topic(broker, provider, password(secrets, f"kafka-{_reader(provider)}"))
+
+
+def open_provider_topic(broker: Broker, provider: str, secret: str) -> Broker:
     """The provider's own topic and the user who may read it, under consumer groups that begin with `provider.<id>.`"""
+    reader = Broker(broker.bootstrap, _reader(provider), secret)
+    admin = broker.admin()
+    _create(admin, [NewTopic(f"{reader.user}.missions", num_partitions=1, replication_factor=-1, config=DELIVERY)])
+    _users(broker, {reader.user: secret})
+    _allow(admin, [_topic(reader.user, AclOperation.READ, f"{reader.user}.missions"), _group(reader.user, f"{reader.user}.")])
+    return reader
+
+
+def _reader(provider: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]+", provider):
         raise ValueError(f"not a provider's id: {provider!r}")
-    user = f"provider.{provider}"
-    admin = broker.admin()
-    _create(admin, [NewTopic(f"{user}.missions", num_partitions=1, replication_factor=-1, config=DELIVERY)])
-    secret = password(secrets, f"kafka-{user}")
-    _users(broker, {user: secret})
-    _allow(admin, [_topic(user, AclOperation.READ, f"{user}.missions"), _group(user, f"{user}.")])
-    return Broker(broker.bootstrap, user, secret)
+    return f"provider.{provider}"
 
 
 def check(broker: Broker, *, partitions: int = PARTITIONS) -> None:

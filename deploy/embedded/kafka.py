@@ -32,7 +32,7 @@ appender.file.layout.pattern = %d %p %c{{1}}: %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.file.ref = file
 """
-SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # half the start-up of a Java that only wants to format
+LEAN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # half the start-up, and half the processor time of a broker's first minutes
 
 
 @dataclass
@@ -107,6 +107,7 @@ def _java(jars: list[Path], folder: Path) -> list[str]:
     return [
         str(home / "bin" / "java"),
         "-Xmx512m",
+        *LEAN,
         "-XX:+ExitOnOutOfMemoryError",
         f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
         "-cp",
@@ -168,7 +169,7 @@ async def _format(java: list[str], folder: Path, broker: Broker) -> None:
     with os.fdopen(os.open(arguments, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write("\n".join(words))
     try:
-        await run([*java, *SHORT_LIVED, "kafka.tools.StorageTool", f"@{arguments}"])
+        await run([*java, "kafka.tools.StorageTool", f"@{arguments}"])
     finally:
         arguments.unlink()
     (folder / "cluster.id").write_text(cluster)

@@ -1,10 +1,9 @@
 """The HTTP door of billing: `/api/billing/v1`. Translates; decides nothing."""
 
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from contracts.common import Code, Id
@@ -15,6 +14,7 @@ from services.billing.store import invoices, views
 from services.kit import cursor
 from services.kit.app import PROBLEMS
 from services.kit.auth import STAFF, Caller, allow
+from services.kit.bounds import Day, IfMatch, Limit, version
 from services.kit.errors import NotFound
 from services.kit.idempotency import Command, CommandDependency
 
@@ -27,9 +27,7 @@ BillReader = Annotated[Caller, allow("billing:read", *STAFF, *PROVIDERS)]
 InvoiceReader = Annotated[Caller, allow("billing:read", *STAFF, *PRINCIPALS)]
 FinanceReader = Annotated[Caller, allow("billing:read", "finance", "admin", "auditor")]
 Cmd = Annotated[Command, CommandDependency]
-IfMatch = Annotated[str | None, Header(pattern=r'^"[0-9]+"$', description="the version that the tariff was read with")]
 After = Annotated[str | None, Query(description="the `next` of the page before")]
-Limit = Annotated[int, Query(ge=1, le=cursor.LIMIT)]
 
 
 class PriceBody(BaseModel):
@@ -46,8 +44,8 @@ class TariffBody(BaseModel):
 
     provider_id: Id | None = None
     service: Code
-    valid_from: date
-    valid_until: date | None = None
+    valid_from: Day
+    valid_until: Day | None = None
     lines: list[PriceBody] = Field(min_length=1, max_length=200)
 
 
@@ -60,8 +58,8 @@ class InvoiceBody(BaseModel):
     """The first and the last day of the period."""
 
     principal_id: Id
-    period_from: date
-    period_until: date
+    period_from: Day
+    period_until: Day
 
 
 class InvoiceMade(BaseModel):
@@ -78,10 +76,9 @@ async def put_tariff(tariff_id: Id, body: TariffBody, caller: Finance, command: 
     """The full tariff as it shall be. What was waiting for it is billed; what was billed stays as it is."""
     lines = tuple(Price(line.article, line.unit, line.unit_price_net, line.vat_rate) for line in body.lines)
     tariff = Tariff(tariff_id, body.provider_id, body.service, body.valid_from, body.valid_until, lines)
-    expected = int(if_match.strip('"')) if if_match else None
 
     async def action(tx: Any) -> TariffSaved:
-        saved = await usecases.put_tariff(tx, tariff, expected)
+        saved = await usecases.put_tariff(tx, tariff, version(if_match))
         return TariffSaved(tariff_id=saved.id, version=saved.version)
 
     return await command.run(action)

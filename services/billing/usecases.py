@@ -56,8 +56,8 @@ async def resettle(tx: Transaction, need_ids: Sequence[str], causes: Causes) -> 
 
 
 async def settle_waiting(tx: Transaction, key: str) -> None:
-    """The deadline after a rule came, for a chunk of those that waited for one: `tariff:<service>:<after>`, `terms:<principal>:<after>`."""
-    lacking, value, after = key.split(":")
+    """The deadline after a rule came, for a chunk of those that waited for one: `tariff:<service>:<after>:…`, `terms:<principal>:<after>:…`."""
+    lacking, value, after, _ = key.split(":")
     column = "service" if lacking == "tariff" else "principal_id"
     waiting = await documents.waiting(tx.conn, lacking, column, value, after, CHUNK)
     if not waiting:
@@ -65,7 +65,7 @@ async def settle_waiting(tx: Transaction, key: str) -> None:
     found = await needs.lock(tx.conn, [need_id for need_id, _ in waiting])
     await _settle(tx, await documents.load(tx.conn, [prestation_id for _, prestation_id in waiting]), found, {})
     if len(waiting) == CHUNK:
-        await deadlines.put(tx.conn, SETTLE, f"{lacking}:{value}:{waiting[-1][1]}", tx.now)
+        await _settle_soon(tx, lacking, value, waiting[-1][1])
 
 
 async def overdue(tx: Transaction, prestation_id: str) -> None:
@@ -96,7 +96,7 @@ async def put_tariff(tx: Transaction, tariff: Tariff, expected: int | None = Non
     tariff = replace(tariff, version=version + 1)
     await rules.save_tariff(tx.conn, tariff)
     tx.emit(emits.tariff_changed(tariff))
-    await deadlines.put(tx.conn, SETTLE, f"tariff:{tariff.service}:{FIRST}", tx.now)
+    await _settle_soon(tx, "tariff", tariff.service)
     return tariff
 
 
@@ -125,7 +125,7 @@ async def load_tariffs(tx: Transaction, lines: Iterable[str]) -> int:
 async def follow_principal(tx: Transaction, principal: Principal) -> None:
     await rules.adding(tx.conn)
     await rules.save_principal(tx.conn, principal)
-    await deadlines.put(tx.conn, SETTLE, f"terms:{principal.id}:{FIRST}", tx.now)
+    await _settle_soon(tx, "terms", principal.id)
 
 
 async def approve(tx: Transaction, bill_id: str) -> None:
@@ -152,6 +152,11 @@ async def invoice(tx: Transaction, principal_id: str, period_from: date, period_
     await documents.insert_entries(tx.conn, [(ledger.entry(made), None, None)], tx.now)
     tx.emit(*emits.invoiced(made))
     return made
+
+
+async def _settle_soon(tx: Transaction, lacking: str, value: str, after: str = FIRST) -> None:
+    """A deadline of its own each time: who adds a rule must not wait for one that is firing and waits for the rule."""
+    await deadlines.put_new(tx.conn, SETTLE, {f"{lacking}:{value}:{after}:{new_id()}": tx.now})
 
 
 async def _settle(tx: Transaction, prestations: Sequence[Prestation], found: Mapping[str, Need], causes: Causes) -> None:

@@ -72,7 +72,7 @@ def _visit_started(event: VisitStarted) -> usecase.Decide:
 
 
 def _visit_failed(event: VisitFailed) -> usecase.Decide:
-    return lambda mission, now: following.visit_failed(mission, event.provider_id)
+    return lambda mission, now: following.visit_failed(mission, event.provider_id, new_id(), usecase.rules, now)
 
 
 def _performed(event: PrestationCompleted) -> usecase.Decide:

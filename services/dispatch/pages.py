@@ -1,5 +1,6 @@
 """The extranet of providers without software of their own: offers, missions. They call the same use cases as the API."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from contracts import reasons
 from contracts.common import Id
-from services.dispatch.domain.mission import Mission, Slot
+from services.dispatch.domain.mission import ASSIGNED, Mission, Slot
 from services.dispatch.store import lists
 from services.dispatch.usecases import answers, cards
 from services.dispatch.usecases.callers import PROVIDER, known, own
@@ -63,8 +64,9 @@ async def missions(request: Request, caller: Reader) -> Response:
 
 
 @router.get("/missions/{mission_id}")
-async def mission(mission_id: Id, request: Request, caller: Reader) -> Response:
-    return await _mission(request, caller, mission_id)
+async def mission(mission_id: Id, request: Request, caller: Reader, seen: str = "", visit: bool = False) -> Response:
+    """A live page gets its parts, and nothing while they are as it has `seen` them; the `visit` that it shows is left alone."""
+    return await _mission(request, caller, mission_id, seen=seen, visit=visit)
 
 
 @router.post("/missions/{mission_id}/reconfirm")
@@ -115,13 +117,21 @@ async def _offers(request: Request, caller: Caller, refusal: Refusal | None = No
     return _render(request, caller, "offers.html", tx.now, refusal, active="offers", offers=rows, waiting=len(rows))
 
 
-async def _mission(request: Request, caller: Caller, mission_id: str, refusal: Refusal | None = None) -> Response:
+async def _mission(
+    request: Request, caller: Caller, mission_id: str, refusal: Refusal | None = None, seen: str = "", visit: bool = False
+) -> Response:
     async with request.app.state.db.transaction(caller.tenant) as tx:
         found = await cards.own_mission(tx, own(caller), mission_id)
         waiting = await lists.own_offers(tx.conn, own(caller))
     if found is None:
         raise NotFound("no such mission")
-    return _render(request, caller, "mission.html", tx.now, refusal, active="missions", mission=_timed(found), waiting=len(waiting))
+    stamp = hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+    if stamp == seen:
+        return Response(status_code=204)
+    return _render(
+        request, caller, "mission_live.html" if pages.part(request) else "mission.html", tx.now, refusal, active="missions", mission=_timed(found),
+        waiting=len(waiting), mine=found["status"] in ASSIGNED, visit=visit, stamp=stamp, oob=False,
+    )  # fmt: skip
 
 
 def _render(

@@ -1,7 +1,7 @@
 """The pages of the gateway: signing in and out, and what is stuck anywhere."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ async def sign_in(request: Request) -> Response:
         return _sign_in(request, Form({"login": login}, {"sign_in": words.gettext("Trop d’essais. Attendez un quart d’heure.")}), wanted, 429)
     response = RedirectResponse(domain.safe_next(wanted) or domain.home(user.roles), 303)
     sessions: Sessions = request.app.state.sessions
-    response.set_cookie(sessions.cookie, token, max_age=int(domain.SESSION.total_seconds()), secure=sessions.secure, httponly=True, samesite="lax")
+    response.set_cookie(sessions.cookie, token, max_age=domain.SESSION // timedelta(seconds=1), secure=sessions.secure, httponly=True, samesite="lax")
     if LANGUAGE_COOKIE not in request.cookies:
         response.set_cookie(LANGUAGE_COOKIE, user.language, max_age=365 * 86_400, secure=sessions.secure, samesite="lax")
     return response

@@ -3,17 +3,18 @@
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from contracts.cards import Contact
-from contracts.common import Code, Id, Insee, Postcode
+from contracts.common import Cents, Code, Id, Insee, Postcode
 from contracts.intake import Urgency
 from services.intake import store, usecases
 from services.intake.domain import UNITS, Case, Wish
 from services.kit import cursor, phones, places
 from services.kit.app import PROBLEMS
 from services.kit.auth import DESK, Caller, allow
+from services.kit.bounds import IfMatch, Limit, Moment, version
 from services.kit.errors import Forbidden, NotFound
 from services.kit.idempotency import Command, CommandDependency
 
@@ -24,7 +25,6 @@ Writer = Annotated[Caller, allow("intake:write", "agent", "supervisor", "member"
 Staff = Annotated[Caller, allow("intake:write", *DESK)]
 Reader = Annotated[Caller, allow("intake:read")]
 Cmd = Annotated[Command, CommandDependency]
-IfMatch = Annotated[str | None, Header(pattern=r'^"[0-9]+"$', description="the ETag that the case was read with")]
 
 
 class Person(BaseModel):
@@ -37,8 +37,8 @@ class WishBody(BaseModel):
 
     place: Insee
     postcode: Postcode | None = None
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Moment
+    end: Moment
     urgency: Urgency = "planned"
     quantity: Decimal | None = Field(default=None, max_digits=8, decimal_places=2)
 
@@ -82,7 +82,7 @@ class Reasoned(BaseModel):
 
 
 class AtRisk(Reasoned):
-    limit_cents: int = Field(ge=0)
+    limit_cents: Annotated[Cents, Field(ge=0)]
 
 
 class NoteBody(BaseModel):
@@ -90,8 +90,12 @@ class NoteBody(BaseModel):
     need_id: Id | None = None
 
 
+FieldName = Annotated[str, Field(max_length=80)]
+FieldText = Annotated[str, Field(max_length=4000)]
+
+
 class DraftBody(BaseModel):
-    form: dict[str, Any] = Field(description="the case form as it stands")
+    form: dict[FieldName, FieldText] = Field(max_length=50, description="the case form as it stands")
 
 
 @router.post("/cases", status_code=201, response_model=CaseOpened)
@@ -126,7 +130,7 @@ async def list_cases(
     member_id: Id | None = None,
     state: Literal["open", "closed"] | None = None,
     after: Annotated[str | None, Query(description="the `next` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=cursor.LIMIT)] = 50,
+    limit: Limit = 50,
 ) -> dict[str, Any]:
     """Cases, newest first. `number` may hold spaces, `phone` is taken as typed."""
     place = cursor.decode(after, cursor.instant, cursor.uuid)
@@ -161,7 +165,7 @@ async def add_need(case_id: Id, body: NeedBody, caller: Writer, command: Cmd, if
     made = wish(body, body.service)
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.add_need(tx, case_id, body.service, made, body.words, caller.actor, _version(if_match)))
+        return _opened(await usecases.add_need(tx, case_id, body.service, made, body.words, caller.actor, version(if_match)))
 
     return await command.run(action, 201)
 
@@ -171,7 +175,7 @@ async def amend_need(case_id: Id, need_id: Id, body: WishBody, caller: Writer, c
     """The full wish as it shall be. 409 once somebody is at work."""
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.amend(tx, case_id, need_id, wish(body, None), caller.actor, _version(if_match)))
+        return _opened(await usecases.amend(tx, case_id, need_id, wish(body, None), caller.actor, version(if_match)))
 
     return await command.run(action)
 
@@ -181,7 +185,7 @@ async def cancel_need(case_id: Id, need_id: Id, body: Reasoned, caller: Writer, 
     """409 once somebody is at work. Should a visit have started without our knowing yet, the log takes the cancellation back."""
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.cancel(tx, case_id, need_id, body.reason, caller.actor, _version(if_match)))
+        return _opened(await usecases.cancel(tx, case_id, need_id, body.reason, caller.actor, version(if_match)))
 
     return await command.run(action)
 
@@ -191,7 +195,7 @@ async def go_at_risk(case_id: Id, need_id: Id, body: AtRisk, caller: Staff, comm
     """Goes on without a coverage decision, within the principal's limit."""
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.go_at_risk(tx, case_id, need_id, body.limit_cents, body.reason, caller.actor, _version(if_match)))
+        return _opened(await usecases.go_at_risk(tx, case_id, need_id, body.limit_cents, body.reason, caller.actor, version(if_match)))
 
     return await command.run(action)
 
@@ -209,7 +213,7 @@ async def close_case(case_id: Id, body: Reasoned, caller: Staff, command: Cmd, i
     """409 while a need is open."""
 
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.close(tx, case_id, body.reason, caller.actor, _version(if_match)))
+        return _opened(await usecases.close(tx, case_id, body.reason, caller.actor, version(if_match)))
 
     return await command.run(action)
 
@@ -217,7 +221,7 @@ async def close_case(case_id: Id, body: Reasoned, caller: Staff, command: Cmd, i
 @router.post("/cases/{case_id}/reopen", response_model=CaseOpened)
 async def reopen_case(case_id: Id, body: Reasoned, caller: Staff, command: Cmd, if_match: IfMatch = None) -> Response:
     async def action(tx: Any) -> CaseOpened:
-        return _opened(await usecases.reopen(tx, case_id, body.reason, caller.actor, _version(if_match)))
+        return _opened(await usecases.reopen(tx, case_id, body.reason, caller.actor, version(if_match)))
 
     return await command.run(action)
 
@@ -274,7 +278,3 @@ def _contact(person: Person) -> dict[str, Any]:
 def _opened(case: Case) -> CaseOpened:
     needs = [NeedOpened(need_id=need.id, number=f"{case.number}-{need.rank}", service=need.service) for need in case.needs]
     return CaseOpened(case_id=case.id, number=case.number, version=case.version, needs=needs)
-
-
-def _version(if_match: str | None) -> int | None:
-    return int(if_match.strip('"')) if if_match else None

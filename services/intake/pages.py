@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, Request, Response
 
 from contracts import reasons
+from contracts.common import Id
 from services.intake import store, usecases
 from services.intake.domain import UNITS, Wish
 from services.kit import phones, places
 from services.kit.auth import DESK, Caller, allow
+from services.kit.bounds import Version
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, Refusal
 from services.kit.idempotency import POSITION, Command, CommandDependency
@@ -59,31 +61,29 @@ async def open_case(request: Request, caller: Staff, command: Cmd) -> Response:
 
 
 @router.get("/pages/intake/cases/{case_id}/actions")
-async def actions(case_id: str, request: Request, caller: Staff) -> Response:
+async def actions(case_id: Id, request: Request, caller: Staff) -> Response:
     return await _actions(request, caller, case_id)
 
 
 @router.post("/pages/intake/cases/{case_id}/needs/{need_id}/cancel")
 async def cancel(
-    case_id: str, need_id: str, reason: Annotated[str, Form()], version: Annotated[int, Form()], request: Request, caller: Staff, command: Cmd
+    case_id: Id, need_id: Id, reason: Annotated[str, Form()], version: Annotated[Version, Form()], request: Request, caller: Staff, command: Cmd
 ) -> Response:
     return await _act(request, caller, command, case_id, lambda tx: usecases.cancel(tx, case_id, need_id, reason, caller.actor, version))
 
 
 @router.post("/pages/intake/cases/{case_id}/notes")
-async def add_note(
-    case_id: str, text: Annotated[str, Form(min_length=1, max_length=4000)], request: Request, caller: Staff, command: Cmd
-) -> Response:
+async def add_note(case_id: Id, text: Annotated[str, Form(min_length=1, max_length=4000)], request: Request, caller: Staff, command: Cmd) -> Response:
     return await _act(request, caller, command, case_id, lambda tx: usecases.add_note(tx, case_id, None, text, caller.actor))
 
 
 @router.post("/pages/intake/cases/{case_id}/close")
-async def close(case_id: str, version: Annotated[int, Form()], request: Request, caller: Staff, command: Cmd) -> Response:
+async def close(case_id: Id, version: Annotated[Version, Form()], request: Request, caller: Staff, command: Cmd) -> Response:
     return await _act(request, caller, command, case_id, lambda tx: usecases.close(tx, case_id, "by_hand", caller.actor, version))
 
 
 @router.post("/pages/intake/cases/{case_id}/reopen")
-async def reopen(case_id: str, version: Annotated[int, Form()], request: Request, caller: Staff, command: Cmd) -> Response:
+async def reopen(case_id: Id, version: Annotated[Version, Form()], request: Request, caller: Staff, command: Cmd) -> Response:
     return await _act(request, caller, command, case_id, lambda tx: usecases.reopen(tx, case_id, "by_hand", caller.actor, version))
 
 

@@ -1,4 +1,4 @@
-"""The web process of a service: lifespan, problems, health, metrics. Routes come from the service's `api.py` and `pages.py`."""
+"""The web process of a service: lifespan, problems, operations. Routes come from the service's `api.py` and `pages.py`."""
 
 import asyncio
 import contextlib
@@ -12,11 +12,10 @@ import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from services.kit import kafka, logs, tail, wake
+from services.kit import kafka, logs, operations, tail, wake
 from services.kit.auth import Verifier
 from services.kit.db import Database
 from services.kit.errors import Refusal
@@ -76,7 +75,8 @@ def create(
         app.state.db = db
         app.state.settings = settings
         app.state.verifier = Verifier(service, settings.jwks_file)
-        tasks = [asyncio.create_task(notifier.run(db)), *(asyncio.ensure_future(task(app)) for task in background)]
+        apart = [] if settings.ops_port is None else [operations.serve_apart]
+        tasks = [asyncio.create_task(notifier.run(db)), *(asyncio.ensure_future(task(app)) for task in (*background, *apart))]
         for task in tasks:
             task.add_done_callback(_end_process)
         yield
@@ -90,7 +90,8 @@ def create(
     app.add_middleware(TraceMiddleware)
     for router in routers:
         app.include_router(router)
-    app.include_router(_operations(service))
+    if settings.ops_port is None:
+        app.include_router(operations.router(service))
     _handle_problems(app, page)
     return app
 
@@ -104,6 +105,7 @@ def serve(app: FastAPI, service: str, settings: ServiceSettings) -> None:
         port=settings.http_port,
         log_level="warning",
         access_log=False,
+        log_config=None,  # what uvicorn says goes the way of every line
         loop="uvloop",
         http="httptools",
         timeout_graceful_shutdown=3,
@@ -112,26 +114,6 @@ def serve(app: FastAPI, service: str, settings: ServiceSettings) -> None:
     )
     given = [socket.socket(fileno=settings.http_fd)] if settings.http_fd is not None else None
     uvicorn.Server(config).run(sockets=given)
-
-
-def _operations(service: str) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
-
-    @router.get("/health/live")
-    async def live() -> dict[str, str]:
-        return {"service": service, "status": "live"}
-
-    @router.get("/health/ready")
-    async def ready(request: Request) -> dict[str, str]:
-        async with request.app.state.db.connection() as conn:
-            await conn.execute("select 1")
-        return {"service": service, "status": "ready"}
-
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    return router
 
 
 def _handle_problems(app: FastAPI, page: Render | None) -> None:
@@ -167,6 +149,11 @@ def _handle_problems(app: FastAPI, page: Render | None) -> None:
     @app.exception_handler(asyncpg.UniqueViolationError)
     async def taken(request: Request, clash: asyncpg.UniqueViolationError) -> Response:
         return answer(request, 409, "already_taken", "The state does not allow it", f"another holds this value already ({clash.constraint_name})")
+
+    @app.exception_handler(asyncpg.DataError)
+    async def refused_value(request: Request, wrong: asyncpg.DataError) -> Response:
+        log.warning("the database refuses a value", failure=type(wrong).__name__, sqlstate=wrong.sqlstate)
+        return answer(request, 422, "invalid", "The values cannot be accepted", "a value cannot be kept: an id that is none, a zero byte")
 
     async def unavailable(request: Request, failure: Exception) -> Response:
         log.warning("not available", failure=type(failure).__name__)

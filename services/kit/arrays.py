@@ -14,4 +14,10 @@ def plain(values: Iterable[object]) -> str:
 
 def texts(values: Iterable[str]) -> str:
     """Of any texts without zero bytes."""
-    return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
+    known = list(values)
+    if not known:
+        return "{}"
+    joined = '","'.join(known)
+    if "\\" in joined or joined.count('"') > 2 * (len(known) - 1):  # rare: ids, codes and keys hold neither
+        joined = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in known)
+    return '{"' + joined + '"}'

@@ -16,16 +16,18 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from services.kit import delivery, failpoints, marks, metrics, parking, pausing
+from services.kit import failpoints, marks, metrics, parking, pausing
 from services.kit.db import Database
-from services.kit.delivery import Item
+from services.kit.delivery import Batch, Item
 from services.kit.parking import Raw
 from services.kit.subscriptions import Table
 
 BATCH = 500
 POLL_MS = 500  # records that are there come at once
 PARTITIONS_AT_ONCE = 4  # each holds a connection
-PAUSE_CHECK_S = 1
+LOOK_S = 2  # between two looks at what an operator may have changed
+HELD_S = 0.5
+COMMIT_S = 5  # Kafka's own offset, which only lag metrics read
 TRIES = 3
 HANDLER_S = 30
 
@@ -51,6 +53,8 @@ class Consumer:
         self._busy = asyncio.Lock()  # held while records are applied, never while polling
         self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
         self._next: dict[int, int | None] = {}  # partition -> stored position; what comes from any other partition is read again
+        self._held: dict[TopicPartition, tuple[float, list[ConsumerRecord]]] = {}  # since when, and what nobody here handles
+        self._committed: dict[int, int | None] = {}
         self._committed_at = self._looked_at = 0.0
         self.progressed_at = time.monotonic()
         self._kafka = AIOKafkaConsumer(
@@ -60,15 +64,15 @@ class Consumer:
             auto_offset_reset="earliest",
             session_timeout_ms=10_000,
             heartbeat_interval_ms=3_000,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=500,  # a record that comes is answered at once
             max_partition_fetch_bytes=1_048_576,
         )
 
     async def run(self) -> None:
         """For ever; ends by cancellation, or by an error that only a restart mends."""
         self._kafka.subscribe([self._topic], listener=_Rebalance(self))
-        await self._kafka.start()
         try:
+            await self._kafka.start()
             while True:
                 try:
                     await self._turn()
@@ -84,26 +88,41 @@ class Consumer:
                     await self._kafka.stop()
 
     async def _turn(self) -> None:
-        if time.monotonic() - self._looked_at > PAUSE_CHECK_S:
-            if await pausing.is_paused(self._db, self._topic):
+        if time.monotonic() - self._looked_at > LOOK_S:
+            async with self._db.connection() as conn:
+                paused, stored = await pausing.look(conn, self._topic)
+            if paused:
                 self.progressed_at = time.monotonic()  # it does what it should
-                await asyncio.sleep(PAUSE_CHECK_S)
+                await asyncio.sleep(LOOK_S)
                 return
-            await self._notice_moves()
+            self._notice_moves(stored)
             self._looked_at = time.monotonic()
         lost = [partition for partition in self._kafka.assignment() if partition.partition not in self._next]
         if lost:
             await self._seek(lost)
         polled = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=BATCH * PARTITIONS_AT_ONCE)
         async with self._busy:
-            await asyncio.gather(*(self._apply_all(partition, records) for partition, records in polled.items()))
+            await asyncio.gather(*(self._apply_all(partition, records) for partition, records in self._due(polled).items()))
         self._note_progress()
         await self._commit()
 
-    async def _notice_moves(self) -> None:
+    def _due(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """What to apply now. Records that nobody here handles only raise marks: they are held until one comes that is handled,
+        half a second at most, and spare a durable commit each."""
+        now = time.monotonic()
+        due = {}
+        for partition in polled.keys() | self._held.keys():
+            since, held = self._held.pop(partition, (now, []))
+            come = polled.get(partition, [])
+            held.extend(come)
+            if now - since >= HELD_S or len(held) >= BATCH or any(self._table.handles(self._topic, record.headers) for record in come):
+                due[partition] = held
+            else:
+                self._held[partition] = since, held
+        return due
+
+    def _notice_moves(self, stored: dict[int, int]) -> None:
         """Positions that an operator set back: also where no record comes any more."""
-        async with self._db.connection() as conn:
-            stored = await marks.positions(conn, self._topic)
         for partition, expected in list(self._next.items()):
             if stored.get(partition) != expected:
                 self._next.pop(partition, None)
@@ -157,13 +176,13 @@ class Consumer:
         if not items:
             return
         following, paused = items[-1].raw.offset + 1, False
-        async with asyncio.timeout(HANDLER_S), self._db.transaction() as tx:
-            newly = await delivery.apply(tx, self._table, self._topic, items, refused)
-            await marks.advance(tx.conn, self._topic, partition, expected, following)
-            if newly and await parking.too_many(tx.conn, self._topic):
+        batch = Batch(self._table, self._topic, items)
+        async with asyncio.timeout(HANDLER_S), self._db.transaction(enter=batch.enter) as tx:
+            if await batch.apply(tx, refused) and await parking.too_many(tx.conn, self._topic):
                 paused = True
                 await pausing.pause(tx, self._topic)
             await tx.flush()
+            await marks.leave(tx.conn, self._topic, partition, expected, following, batch.raised)
             failpoints.hit("consumer.before_commit")
         self._next[partition] = following
         self.progressed_at = time.monotonic()
@@ -185,6 +204,7 @@ class Consumer:
         async with self._db.connection() as conn:
             stored = await marks.positions(conn, self._topic)
         for partition in set(partitions) & self._kafka.assignment():
+            self._held.pop(partition, None)
             position = stored.get(partition.partition)
             if position is not None:
                 self._kafka.seek(partition, position)
@@ -203,14 +223,15 @@ class Consumer:
             self.progressed_at = time.monotonic()
 
     async def _commit(self) -> None:
-        if time.monotonic() - self._committed_at < 1:
+        if time.monotonic() - self._committed_at < COMMIT_S:
             return
         self._committed_at = time.monotonic()
         mine = self._kafka.assignment()
-        offsets = {tp: offset for tp in mine if (offset := self._next.get(tp.partition)) is not None}
-        if offsets:
-            with contextlib.suppress(KafkaError):  # only lag metrics read it
-                await self._kafka.commit(offsets)
+        moved = {tp: offset for tp in mine if (offset := self._next.get(tp.partition)) not in (None, self._committed.get(tp.partition))}
+        if moved:
+            with contextlib.suppress(KafkaError):
+                await self._kafka.commit(moved)
+                self._committed.update({tp.partition: offset for tp, offset in moved.items()})
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types

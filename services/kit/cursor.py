@@ -11,8 +11,6 @@ import orjson
 
 from services.kit.errors import BadInput
 
-LIMIT = 200
-
 A = TypeVar("A")
 B = TypeVar("B")
 

@@ -23,6 +23,7 @@ from services.kit.outbox import Cause, Lane, Outbox, Position
 request_cause: ContextVar[Cause] = ContextVar("request_cause")
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
+Enter = Callable[[Connection], Awaitable[datetime]]
 T = TypeVar("T")
 
 
@@ -94,11 +95,16 @@ class Database:
             await self._outside.close()
 
     @asynccontextmanager
-    async def transaction(self, tenant: Tenant | None = None, cause: Cause | None = None) -> AsyncIterator[Transaction]:
-        """Commits at the end of the block, rolls back on any exception. With a tenant, the outside role and its policies apply."""
+    async def transaction(self, tenant: Tenant | None = None, cause: Cause | None = None, enter: Enter | None = None) -> AsyncIterator[Transaction]:
+        """Commits at the end of the block, rolls back on any exception. With a tenant, the outside role and its policies apply.
+
+        `enter`: a first statement of the caller's own, which reads the clock besides: one round trip instead of two.
+        """
         async with self.connection(tenant is not None) as conn:
             async with conn.transaction():
-                now: datetime = await (conn.fetchval("select now()") if tenant is None else _enter(conn, tenant))
+                if tenant:
+                    await _assume(conn, tenant)
+                now = await (enter or _clock)(conn)
                 tx = Transaction(conn, now, Outbox(self.service), cause or request_cause.get(None) or Cause.fresh())
                 yield tx
                 await tx.flush()
@@ -117,15 +123,18 @@ class Database:
             yield conn
 
 
-async def _enter(conn: Connection, tenant: Tenant) -> datetime:
-    now: datetime = await conn.fetchval(
-        "select now() from set_config('app.principal_ids', $1, true) a, set_config('app.provider_id', $2, true) b,"
-        " set_config('app.member_id', $3, true) c",
+async def _clock(conn: Connection) -> datetime:
+    now: datetime = await conn.fetchval("select now()")
+    return now
+
+
+async def _assume(conn: Connection, tenant: Tenant) -> None:
+    await conn.execute(
+        "select from set_config('app.principal_ids', $1, true) a, set_config('app.provider_id', $2, true) b, set_config('app.member_id', $3, true) c",
         "{" + ",".join(tenant.principal_ids) + "}",
         tenant.provider_id or "",
         tenant.member_id or "",
     )
-    return now
 
 
 async def _pool(url: str, size: int, name: str) -> asyncpg.Pool:

@@ -1,4 +1,8 @@
-"""Deadlines: rows with `due_at`, taken by any worker, fired once. A handler acts on state, so a deadline that lost its point does nothing."""
+"""Deadlines: rows with `due_at`, taken by any worker, fired once. A handler acts on state, so a deadline that lost its point does nothing.
+
+Whoever fires holds an advisory lock and deletes the row last: who holds an aggregate may put or drop its deadline meanwhile, and
+neither waits for the other.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,6 +41,13 @@ async def drop(conn: Any, kind: str, key: str) -> None:
     await conn.execute("delete from kit.deadline where kind = $1 and key = $2", kind, key)
 
 
+_CHOOSE = """
+select id from (select id from kit.deadline where due_at <= now() and kind = any($1::text[]) order by due_at limit 20) due
+where pg_try_advisory_xact_lock(7263557, (id % 2147483647)::int) limit 1
+"""
+_STILL_DUE = "select id, kind, key, due_at from kit.deadline where id = $1 and due_at <= now()"  # another may have fired it before we locked
+
+
 class Deadlines:
     def __init__(self, db: Database, handlers: Mapping[str, Fire]) -> None:
         self._db = db
@@ -46,7 +57,7 @@ class Deadlines:
     async def run(self) -> None:
         while True:
             if not await self.step():
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.5)
 
     async def step(self) -> bool:
         """Fires one due deadline; False when none is due."""
@@ -56,14 +67,13 @@ class Deadlines:
                 if not await conn.fetchval("select exists (select from kit.deadline where due_at <= now() and kind = any($1::text[]))", self._kinds):
                     return False
             async with asyncio.timeout(30), self._db.transaction() as tx:
-                taken = await tx.conn.fetchrow(
-                    "delete from kit.deadline where id = (select id from kit.deadline where due_at <= now() and kind = any($1::text[])"
-                    " order by due_at limit 1 for update skip locked) returning id, kind, key",
-                    self._kinds,
-                )
+                chosen = await tx.conn.fetchval(_CHOOSE, self._kinds)
+                taken = chosen and await tx.conn.fetchrow(_STILL_DUE, chosen)
                 if taken is None:
                     return False
                 await self._handlers[taken["kind"]](tx, taken["key"])
+                await tx.flush()
+                await tx.conn.execute("delete from kit.deadline where id = $1 and due_at = $2", taken["id"], taken["due_at"])
             metrics.deadlines.labels(self._db.service, taken["kind"]).inc()
         except Exception as failure:  # noqa: BLE001 - a deadline that fails is tried again later, the others go on
             log.warning("deadline failed", kind=taken and taken["kind"], failure=f"{type(failure).__name__}")

@@ -1,10 +1,11 @@
 """Applying records inside a transaction: what is new goes to its handler once, what cannot be applied is parked.
 
-The consumer calls it with a batch, the drainer with one parked record; both with the keys' parking rows locked.
+The consumer gives a batch, the drainer one parked record; both hold the parking rows of the keys that have one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -12,7 +13,7 @@ from contracts import cards
 from contracts.envelope import Envelope, Undecodable
 from contracts.registry import owns
 from services.kit import failpoints, marks, metrics, parking
-from services.kit.db import Transaction
+from services.kit.db import Connection, Transaction
 from services.kit.marks import Mark
 from services.kit.outbox import Cause
 from services.kit.parking import ParkedKey, Raw, Reason
@@ -23,8 +24,7 @@ class Unreadable(Exception):
     """A subscribed record whose body its model refuses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     raw: Raw
     envelope: Envelope | None  # None: undecodable, `trouble` says why
     trouble: str = ""
@@ -49,8 +49,7 @@ def _refuse_unstorable(raw: Raw, envelope: Envelope) -> None:
         raise Undecodable("the subject is not the key")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the marks say of one record."""
 
     reason: Reason | None  # None: apply or drop
@@ -59,33 +58,55 @@ class Verdict:
     waits_for: int = 0  # the seq missing before a gap
 
 
-async def apply(tx: Transaction, table: Table, topic: str, items: Sequence[Item], refused: str | None = None) -> int:
-    """Applies a batch in order; returns how many keys were newly parked. `refused`: the one record given has failed and is to be parked."""
-    envelopes = [item.envelope for item in items if item.envelope]
-    counted = topic != cards.TOPIC
-    parked = await parking.lock(tx.conn, topic, [item.raw.text_key for item in items])  # before the marks: a drainer may be raising them
-    known = await marks.read(tx.conn, topic, [(e.source, e.key) for e in envelopes]) if counted else {}
-    before = len(parked)
-    raised: dict[Mark, int] = {}
-    runs = _Runs(table)
-    for item in items:
-        verdict = Verdict("failed", refused) if refused else _judge(item, known, parked, counted)
-        if verdict.duplicate:
-            metrics.duplicates.labels(tx.outbox.service, topic).inc()
-        elif verdict.reason:
-            await _park(tx, item, verdict, parked)
-        else:
-            assert item.envelope is not None
-            if counted:
-                mark = (item.envelope.source, item.envelope.key)
-                known[mark] = raised[mark] = item.envelope.seq
-                if item.raw.text_key in parked:
-                    await parking.hasten(tx.conn, topic, item.raw.text_key)
-            runs.add(item.envelope, item.raw)
-    await runs.handle(tx)
-    await marks.write(tx.conn, topic, raised)
-    metrics.applied.labels(tx.outbox.service, topic).inc(len(items))
-    return len(parked) - before
+_APPLY, _DROP = Verdict(None), Verdict(None, duplicate=True)
+
+
+class Batch:
+    """Records of one partition, in order, applied in one transaction: `enter` is its first statement, `raised` is for its last."""
+
+    def __init__(self, table: Table, topic: str, items: Sequence[Item]) -> None:
+        self.raised: dict[Mark, int] = {}
+        self._table = table
+        self._topic = topic
+        self._items = items
+        self._counted = topic != cards.TOPIC
+        self._known: dict[Mark, int] = {}
+        self._some_parked = False
+
+    async def enter(self, conn: Connection) -> datetime:
+        """Reads the marks, and the clock with them."""
+        wanted = {(item.envelope.source if item.envelope else "", item.raw.text_key) for item in self._items}
+        now, self._known, self._some_parked = await marks.arrive(conn, self._topic, wanted)
+        return now
+
+    async def apply(self, tx: Transaction, refused: str | None = None) -> int:
+        """Returns how many keys were newly parked. `refused`: the one record given has failed and is to be parked."""
+        topic, known = self._topic, self._known
+        parked: dict[str, ParkedKey] = {}
+        if self._some_parked:
+            parked = await parking.lock(tx.conn, topic, [item.raw.text_key for item in self._items])
+            known = await marks.read(tx.conn, topic, known)  # again, and now after a drainer that may have been raising them
+        before, duplicates = len(parked), 0
+        runs = _Runs(self._table)
+        for item in self._items:
+            verdict = Verdict("failed", refused) if refused else _judge(item, known, parked, self._counted)
+            if verdict.duplicate:
+                duplicates += 1
+            elif verdict.reason:
+                await _park(tx, item, verdict, parked)
+            else:
+                assert item.envelope is not None
+                if self._counted:
+                    mark = (item.envelope.source, item.envelope.key)
+                    known[mark] = self.raised[mark] = item.envelope.seq
+                    if item.envelope.key in parked:
+                        await parking.hasten(tx.conn, topic, item.envelope.key)
+                runs.add(item.envelope, item.raw)
+        await runs.handle(tx)
+        if duplicates:
+            metrics.duplicates.labels(tx.outbox.service, topic).inc(duplicates)
+        metrics.applied.labels(tx.outbox.service, topic).inc(len(self._items))
+        return len(parked) - before
 
 
 async def drain(tx: Transaction, table: Table, topic: str, item: Item) -> Verdict:
@@ -110,15 +131,15 @@ def _judge(item: Item, known: dict[Mark, int], parked: dict[str, ParkedKey], cou
     if not (owns if counted else cards.writes)(envelope.source, envelope.type):
         return Verdict("not_owner", f"{envelope.source} does not own {envelope.type}")
     if not counted:
-        return Verdict(behind.reason, "behind a parked record") if behind else Verdict(None)
+        return Verdict(behind.reason, "behind a parked record") if behind else _APPLY
     mark = known[envelope.source, envelope.key]
     if envelope.seq <= mark:
-        return Verdict(None, duplicate=True)
+        return _DROP
     if envelope.seq > mark + 1 and not behind:
         return Verdict("gap", f"seq {mark + 1} of {envelope.source} is missing, {envelope.seq} came", waits_for=mark + 1)
     if behind and not _fills(envelope, mark, behind):
         return Verdict(behind.reason, "behind a parked record")
-    return Verdict(None)
+    return _APPLY
 
 
 def _fills(envelope: Envelope, mark: int, behind: ParkedKey) -> bool:

@@ -7,13 +7,14 @@ import structlog
 
 from services.kit import delivery, marks, parking
 from services.kit.consumer import infrastructure
-from services.kit.db import Database
+from services.kit.db import Database, Transaction
 from services.kit.delivery import Item
 from services.kit.errors import Conflict, NotFound
 from services.kit.subscriptions import Table
 
 log = structlog.get_logger()
 
+_SOME_DUE = "select exists (select from kit.parked_key where next_try <= now() and topic = any($1::text[]))"
 _DUE = "select topic, key from kit.parked_key where next_try <= now() and topic = any($1::text[]) order by next_try limit 1 for update skip locked"
 _LOCK = "select 1 from kit.parked_key where topic = $1 and key = $2 for update"
 
@@ -26,12 +27,15 @@ class Drainer:
     async def run(self) -> None:
         while True:
             if not await self.step():
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(0.5)
 
     async def step(self) -> bool:
         """Tries one due record; False when none is due."""
         topic, key = "", ""
         try:
+            async with self._db.connection() as conn:
+                if not await conn.fetchval(_SOME_DUE, self._table.topics):
+                    return False
             async with asyncio.timeout(30), self._db.transaction() as tx:
                 due = await tx.conn.fetchrow(_DUE, self._table.topics)
                 if due is None:
@@ -58,36 +62,35 @@ class Drainer:
         return True
 
 
-async def retry(db: Database, topic: str, key: str, by_whom: str, reason: str) -> None:
+async def retry(tx: Transaction, topic: str, key: str, by_whom: str, reason: str) -> None:
     """Lets the drainer try this key now. Raises `NotFound`."""
-    async with db.transaction() as tx:
-        status: str = await tx.conn.execute("update kit.parked_key set next_try = now() where topic = $1 and key = $2", topic, key)
-        if status.endswith(" 0"):
-            raise NotFound(f"nothing is parked under {topic}/{key}")
-        await parking.audit(tx.conn, topic, key, "retry", by_whom, reason)
+    status: str = await tx.conn.execute("update kit.parked_key set next_try = now() where topic = $1 and key = $2", topic, key)
+    if status.endswith(" 0"):
+        raise NotFound(f"nothing is parked under {topic}/{key}")
+    await parking.audit(tx.conn, topic, key, "retry", by_whom, reason)
 
 
 async def dismiss(
-    db: Database, topic: str, key: str, action: Literal["skip", "done_by_hand"], by_whom: str, reason: str, seq: int | None = None
+    tx: Transaction, topic: str, key: str, action: Literal["skip", "done_by_hand"], by_whom: str, reason: str, record: int | None = None
 ) -> None:
     """Gives up the first parked record of a key, or states that its effect was made by hand; what waits behind it goes on.
 
-    Raises `NotFound`, or `Conflict` when `seq` is given and another record is first by now.
+    Raises `NotFound`, or `Conflict` when `record` is given and another is first by now.
     """
-    async with db.transaction() as tx:
-        await tx.conn.fetchval(_LOCK, topic, key)
-        found = await parking.first(tx.conn, topic, key)
-        if found is None:
-            raise NotFound(f"nothing is parked under {topic}/{key}")
-        envelope = Item.of(found[1]).envelope
-        if seq is not None and (envelope is None or envelope.seq != seq):
-            raise Conflict("another record is first in this queue by now")
-        if envelope is not None and topic != "cards":
-            mark = (envelope.source, envelope.key)
-            known = await marks.read(tx.conn, topic, [mark])
-            if envelope.seq > known[mark]:
-                await marks.write(tx.conn, topic, {mark: envelope.seq})
-        event_type, its_seq = (envelope.type, envelope.seq) if envelope else (None, None)
-        await parking.audit(tx.conn, topic, key, action, by_whom, reason, event_type, its_seq)
-        if not await parking.drop(tx.conn, found[0], topic, key):
-            await parking.hasten(tx.conn, topic, key)
+    await tx.conn.fetchval(_LOCK, topic, key)
+    found = await parking.first(tx.conn, topic, key)
+    if found is None:
+        raise NotFound(f"nothing is parked under {topic}/{key}")
+    first, raw = found
+    if record not in (None, first):
+        raise Conflict("another record is first in this queue by now")
+    envelope = Item.of(raw).envelope
+    if envelope is not None and topic != "cards":
+        mark = (envelope.source, envelope.key)
+        known = await marks.read(tx.conn, topic, [mark])
+        if envelope.seq > known[mark]:
+            await marks.write(tx.conn, topic, {mark: envelope.seq})
+    event_type, its_seq = (envelope.type, envelope.seq) if envelope else (None, None)
+    await parking.audit(tx.conn, topic, key, action, by_whom, reason, event_type, its_seq)
+    if not await parking.drop(tx.conn, first, topic, key):
+        await parking.hasten(tx.conn, topic, key)

@@ -7,6 +7,7 @@ for the first and gets its answer. The row commits with the effect; a refusal ro
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from services.kit.auth import Caller, bearer
-from services.kit.db import Database, Transaction
+from services.kit.db import Connection, Database, Transaction
 from services.kit.errors import BadInput, Forbidden, Invalid
 
 HEADER = "Idempotency-Key"
@@ -39,10 +40,18 @@ class Command:
 
         The answer is a model, a dict or list, or a Response. `Entraide-Position` tells which event to wait for in a view.
         """
-        async with self.db.transaction(self.caller.tenant) as tx:
-            stored = await self._claim(tx)
-            if stored:
-                return stored
+        mine = False
+
+        async def claim(conn: Connection) -> datetime:
+            nonlocal mine
+            [claimed] = await conn.fetch(_CLAIM, self.caller.id, self.route, self.key, self.body_hash)
+            now: datetime = claimed["now"]
+            mine = claimed["mine"]
+            return now
+
+        async with self.db.transaction(self.caller.tenant, enter=claim) as tx:
+            if not mine:
+                return await self._stored(tx)
             answer = await action(tx)
             response = answer if isinstance(answer, Response) else _json(answer, status)
             positions = await tx.flush()
@@ -51,18 +60,8 @@ class Command:
             await self._store(tx, response)
         return response
 
-    async def _claim(self, tx: Transaction) -> Response | None:
-        """Takes the key, waiting for a transaction that holds it; the stored response if it is taken for good."""
-        mine = await tx.conn.execute(
-            "insert into kit.idempotency (caller, route, key, body_hash, status, headers, body, at)"
-            " values ($1, $2, $3, $4, 0, '{}', '', now()) on conflict do nothing",
-            self.caller.id,
-            self.route,
-            self.key,
-            self.body_hash,
-        )
-        if mine.endswith(" 1"):
-            return None
+    async def _stored(self, tx: Transaction) -> Response:
+        """The answer of the transaction that had taken the key. Raises `Invalid` where it was taken with another body."""
         stored = await tx.conn.fetchrow(
             "select body_hash, status, headers, body from kit.idempotency where caller = $1 and route = $2 and key = $3",
             self.caller.id,
@@ -107,6 +106,14 @@ async def _command(request: Request) -> Command:
 
 
 CommandDependency = Depends(_command)
+
+# Waits for a transaction that holds the key.
+_CLAIM = """
+with mine as (
+  insert into kit.idempotency (caller, route, key, body_hash, status, headers, body, at)
+  values ($1, $2, $3, $4, 0, '{}', '', now()) on conflict do nothing returning 1)
+select now() as now, exists (select from mine) as mine
+"""
 
 
 async def purge(db: Database) -> int:

@@ -7,4 +7,4 @@ def fewer_collections() -> None:
     """Call once, after the imports."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(200_000, 20, 20)

@@ -2,15 +2,17 @@
 
 Rows are written after the aggregate is saved and locked, so row order is commit order per key; the counter row gives each
 event its gapless seq under the same lock. Two lanes: `live`, and `bulk` for state-carrying events by the hundred thousand.
-Order per key holds across lanes: while a key has unpublished rows in one lane, its next row joins the live lane, with them.
+Order per key holds across lanes: the relay sends no bulk row while a live one waits, and before a live row what bulk holds of its key.
 Column names are those of Debezium's outbox router, so that a change-data-capture relay can take over without a new contract.
 """
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Self
+from operator import itemgetter
+from typing import Any, NamedTuple, Self
 
 import asyncpg
 import orjson
@@ -39,8 +41,7 @@ class TooLarge(ValueError):
     """An event over the record size limit: refused before the commit, since the broker would refuse it for ever."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why something happens: copied from the request or event that led to it."""
 
     correlation_id: str
@@ -85,7 +86,7 @@ class _Row:
     id: str
     payload: bytes | None
     cause: Cause
-    seq: int = 0  # given by the counter; of a card its version, of a delivery its position
+    number: int = 0  # of a card its version, of a delivery its position; otherwise how many of its key follow in the same transaction
 
 
 @dataclass(slots=True)
@@ -135,14 +136,22 @@ class Outbox:
         rows, self._rows = self._rows, []
         if not rows:
             return []
-        await _number(conn, rows)
-        live = {(row.topic, row.key) for row in rows if row.lane == Lane.LIVE}
-        await conn.execute(
-            _INSERT,
-            plain(int(Lane.LIVE if (row.topic, row.key) in live else row.lane) for row in rows),
+        wanted = Counter((row.topic, row.key) for row in rows if _counted(row))
+        keys = sorted(wanted)  # every writer locks in this order
+        numbers = wanted.copy()
+        for row in rows:
+            if _counted(row):
+                numbers[row.topic, row.key] -= 1  # down to 0, which the last one gets
+                row.number = numbers[row.topic, row.key]
+        counters = await conn.fetch(
+            _WRITE,
+            texts(topic for topic, _ in keys),
+            texts(key for _, key in keys),
+            plain(wanted[key] for key in keys),
+            plain(int(row.lane) for row in rows),
             texts(row.topic for row in rows),
             texts(row.key for row in rows),
-            plain(row.seq for row in rows),
+            plain(row.number for row in rows),
             texts(row.type for row in rows),
             plain(row.id for row in rows),
             [row.payload for row in rows],
@@ -152,72 +161,47 @@ class Outbox:
             now,
         )
         self.written += len(rows)
-        last = {(row.topic, row.key): row.seq for row in rows if _counted(row)}
-        return [Position(self.service, key, seq) for (_, key), seq in last.items()]
+        reached = {(counter["topic"], counter["key"]): counter["last"] for counter in counters}
+        return [Position(self.service, key, reached[topic, key]) for topic, key in wanted]
 
 
 def _counted(row: _Row) -> bool:
     return row.topic != cards.TOPIC and not row.topic.startswith(DELIVERIES)
 
 
-async def _number(conn: Any, rows: list[_Row]) -> None:
-    counted = [row for row in rows if _counted(row)]
-    wanted: dict[tuple[str, str], int] = {}
-    for row in counted:
-        wanted[row.topic, row.key] = wanted.get((row.topic, row.key), 0) + 1
-    if not wanted:
-        return
-    keys = sorted(wanted)  # every writer locks in this order
-    found = await conn.fetch(_COUNT, texts(topic for topic, _ in keys), texts(key for _, key in keys), plain(wanted[key] for key in keys))
-    following = {(record["topic"], record["key"]): record["last"] - wanted[record["topic"], record["key"]] for record in found}
-    for row in counted:
-        following[row.topic, row.key] += 1
-        row.seq = following[row.topic, row.key]
-
-
-_COUNT = """
-insert into kit.counter as c (topic, key, last)
-select * from unnest($1::text::text[], $2::text::text[], $3::text::int[])
-on conflict (topic, key) do update set last = c.last + excluded.last
-returning topic, key, last
-"""
-
-_INSERT = """
-with added as (
-  select * from unnest($1::text::int[], $2::text::text[], $3::text::text[], $4::text::bigint[], $5::text::text[], $6::text::uuid[], $7::bytea[],
-      $8::text::uuid[], $9::text::uuid[], $10::text::text[])
-    with ordinality as r (lane, topic, key, seq, type, event_id, payload, correlation_id, causation_id, traceparent, place)
-), moved as (
-  update kit.outbox o set lane = 0
-  from (select distinct topic, key from added where lane = 0 and exists (select from kit.outbox where published_at is null and lane = 1)) a
-    cross join lateral (  -- "offset 0" keeps this a look-up per key: joined freely, it would read all that waits
-      select w.id from kit.outbox w
-      where w.published_at is null and w.aggregatetype = a.topic and w.aggregateid = a.key and w.lane = 1 offset 0) w
-  where o.id = w.id
+# `id` is drawn after every counter is locked: per key, the order of ids is the order of commits.
+_WRITE = """
+with counted as (
+  insert into kit.counter as c (topic, key, last)
+  select * from unnest($1::text::text[], $2::text::text[], $3::text::int[])
+  on conflict (topic, key) do update set last = c.last + excluded.last
+  returning topic, key, last
+), added as (
+  select nextval('kit.outbox_id_seq') as id, r.* from (
+    select r.*, coalesce(c.last - r.number, r.number) as seq
+    from unnest($4::text::int[], $5::text::text[], $6::text::text[], $7::text::bigint[], $8::text::text[], $9::text::uuid[], $10::bytea[],
+        $11::text::uuid[], $12::text::uuid[], $13::text::text[])
+      with ordinality as r (lane, topic, key, number, type, event_id, payload, correlation_id, causation_id, traceparent, place)
+      left join counted c on c.topic = r.topic and c.key = r.key
+    order by r.place) r
+), unsent as (
+  insert into kit.unsent (lane, id, topic, key) select lane, id, topic, key from added
+), written as (
+  insert into kit.outbox (id, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
+  overriding system value
+  select id, topic, key, seq, type, event_id, payload, correlation_id, causation_id, traceparent, $14 from added
 )
-insert into kit.outbox (lane, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
-select case when a.lane = 1 and exists (
-         select from kit.outbox o where o.published_at is null and o.lane = 0 and o.aggregatetype = a.topic and o.aggregateid = a.key)
-       then 0 else a.lane end,
-       a.topic, a.key, a.seq, a.type, a.event_id, a.payload, a.correlation_id, a.causation_id, a.traceparent, $11
-from added a order by a.place
+select topic, key, last from counted
 """
+
+
+_told = itemgetter("id", "aggregateid", "seq", "type", "event_id", "correlation_id", "causation_id", "traceparent", "at")
 
 
 def envelope(service: str, row: asyncpg.Record) -> Envelope:
     """The envelope of a stored outbox row."""
-    return Envelope(
-        id=row["event_id"],
-        source=service,
-        type=row["type"],
-        time=row["at"],
-        key=row["aggregateid"],
-        seq=row["seq"],
-        row=row["id"],
-        correlation_id=row["correlation_id"],
-        causation_id=row["causation_id"],
-        traceparent=row["traceparent"],
-    )
+    number, key, seq, event_type, event_id, correlation_id, causation_id, traceparent, at = _told(row)
+    return Envelope(event_id, service, event_type, at, key, seq, number, correlation_id, causation_id, traceparent)
 
 
 def dumps(value: object) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 
 import asyncpg
 
+from services.kit import failures
 from services.kit.arrays import texts
 from services.kit.db import Database, Transaction
 
@@ -22,8 +23,8 @@ _PLAIN = "/:+ ;=,"  # readable as they are in a quoted header
 
 
 def cause_of(failure: BaseException) -> str:
-    """What a stuck list says of it, in a form that can be stored."""
-    return f"{type(failure).__name__}: {failure}"[:500].replace("\0", "").encode("utf-8", "replace").decode()
+    """What a stuck list says of it, in a form that can be stored: never a value, which might be a person's."""
+    return failures.summary(failure)[:500].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class Stuck:
     since: datetime
     next_try: datetime | None
     waiting: int
+    first: int  # the record at its head
     type: str | None
     seq: int | None
 
@@ -127,7 +129,7 @@ class Stuck:
 async def listing(db: Database, limit: int = 200) -> list[Stuck]:
     async with db.connection() as conn:
         rows = await conn.fetch(
-            "select k.topic, k.key, k.reason, k.cause, k.tries, k.since, k.next_try, p.waiting, f.type, f.seq from kit.parked_key k"
+            "select k.topic, k.key, k.reason, k.cause, k.tries, k.since, k.next_try, p.waiting, p.first, f.type, f.seq from kit.parked_key k"
             " cross join lateral (select count(*) as waiting, min(id) as first from kit.parked p where p.topic = k.topic and p.key = k.key) p"
             " left join kit.parked f on f.id = p.first order by k.since limit $1",
             limit,

@@ -5,13 +5,17 @@ from typing import Any
 from contracts.common import TaskClosed, TaskOpened
 from services.kit import parking
 from services.kit.clock import new_id
-from services.kit.db import Database, Transaction
+from services.kit.db import Transaction
 
 
-async def is_paused(db: Database, topic: str) -> bool:
-    async with db.connection() as conn:
-        paused: bool = await conn.fetchval("select exists (select from kit.paused where topic = $1)", topic)
-    return paused
+async def look(conn: Any, topic: str) -> tuple[bool, dict[int, int]]:
+    """Whether the topic is paused, and the stored position of each partition."""
+    found = await conn.fetchrow(
+        "select exists (select from kit.paused where topic = $1) as paused, array_agg(partition) as partitions, array_agg(next_offset) as offsets"
+        " from kit.position where topic = $1",
+        topic,
+    )
+    return found["paused"], dict(zip(found["partitions"] or (), found["offsets"] or (), strict=True))
 
 
 async def pause(tx: Transaction, topic: str) -> None:

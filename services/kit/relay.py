@@ -1,30 +1,32 @@
 """From the outbox to the log: one loop per lane, under a lease, at least once, in row order.
 
-Takes unpublished rows in id order (never "id > last seen": ids commit late), sends them pipelined, marks what the broker
-confirmed. After any failed send the producer is thrown away and the loop starts again at the first unmarked row; a relay
-that lost its lease marks nothing, and what it still sends late is a duplicate that every consumer drops by its seq.
+Takes unsent rows in id order (never "id > last seen": ids commit late) and forgets what the broker confirmed; while one batch is on
+its way, the next is read and the last is marked. After any failure the producer is thrown away and the loop starts again at the first
+unmarked row; a relay that lost its lease marks nothing, and what it still sends late is a duplicate that every consumer drops by its
+seq. A topic that refuses us waits by itself; the others go on.
 """
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from services.kit import failpoints, metrics
-from services.kit.arrays import plain
+from services.kit.arrays import plain, texts
 from services.kit.clock import new_id
 from services.kit.db import Database
-from services.kit.outbox import Lane, envelope
+from services.kit.outbox import Lane
+from services.kit.publisher import Outcome, Publisher, Sent
 
 LEASE_S = 5
 BATCH = {Lane.LIVE: 1000, Lane.BULK: 200}
 BULK_ROWS_PER_S = 2_000
-SEND_TIMEOUT_S = 20
+REFUSED_S = (60, 900)  # how long a topic that refuses us is left alone, at first and at most
 KEPT_DAYS = 7
 
 log = structlog.get_logger()
@@ -33,13 +35,13 @@ log = structlog.get_logger()
 class Relay:
     def __init__(self, db: Database, connection: dict[str, Any], lane: Lane, wake: asyncio.Event) -> None:
         self._db = db
-        self._connection = connection
         self._lane = lane
         self._wake = wake
         self._token = new_id()
         self._renew_at = 0.0
-        self._producer: AIOKafkaProducer | None = None
-        self._ending: set[asyncio.Task[None]] = set()
+        self._publisher = Publisher(db.service, connection)
+        self._in_hand: set[int] = set()  # rows taken and not marked yet
+        self._marking: asyncio.Task[None] | None = None
         self._name = f"relay-{lane.name.lower()}"
 
     async def run(self) -> None:
@@ -47,34 +49,57 @@ class Relay:
         try:
             while True:
                 try:
-                    sent = await self._turn()
+                    await self._flow()
                 except (KafkaError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as failure:
                     log.warning("relay stumbled", lane=self._name, failure=type(failure).__name__)
-                    await self._discard()
-                    self._renew_at = 0.0
+                    await self._forget()
                     await asyncio.sleep(0.5)
-                    continue
-                if sent == 0:
-                    await self._idle()
         finally:
-            await self._discard()
+            await self._forget()
             await self._hand_over()
 
-    async def _turn(self) -> int:
-        """Sends one batch; the number of rows sent, 0 when there are none or the lease is another's."""
-        rows = await self._take()
-        if not rows:
-            return 0
-        failpoints.hit("relay.before_send")
-        confirmed = await self._send(rows)
-        failpoints.hit("relay.before_mark")
-        await self._mark(confirmed)
-        metrics.published.labels(self._db.service, self._lane.name.lower()).inc(len(rows))
-        if len(confirmed) < len(rows):
-            raise TimeoutError("some sends failed")
-        if self._lane is Lane.BULK:
-            await asyncio.sleep(len(rows) / BULK_ROWS_PER_S)
-        return len(rows)
+    async def _flow(self) -> None:
+        """Batch after batch, until one fails."""
+        ahead: asyncio.Task[list[asyncpg.Record]] | None = None
+        try:
+            while True:
+                rows = await ahead if ahead else await self._take()
+                ahead = None
+                if not rows:
+                    await self._marked()
+                    await self._idle()
+                    continue
+                if len(rows) == BATCH[Lane.LIVE]:
+                    ahead = asyncio.create_task(self._take())
+                failpoints.hit("relay.before_send")
+                outcome = await self._publisher.publish(rows)
+                failpoints.hit("relay.before_mark")
+                await self._marked()
+                self._marking = asyncio.create_task(self._mark(outcome.sent))
+                metrics.published.labels(self._db.service, self._lane.name.lower()).inc(len(outcome.sent))
+                await self._note_refusals(outcome, rows)
+                if outcome.failures:
+                    raise outcome.failures[0]
+                if self._lane is Lane.BULK:
+                    await asyncio.sleep(len(rows) / BULK_ROWS_PER_S)
+                elif len(rows) < BATCH[Lane.LIVE]:  # all there was; what was committed since has set the event
+                    await self._idle()
+        finally:
+            if ahead:
+                ahead.cancel()
+                await asyncio.wait([ahead], timeout=5)
+
+    async def _note_refusals(self, outcome: Outcome, rows: Sequence[asyncpg.Record]) -> None:
+        """And what refuses us no longer."""
+        taken_again = {row["aggregatetype"] for row in rows if row["was_refused"]} - outcome.refused.keys()
+        if not outcome.refused and not taken_again:
+            return
+        self._in_hand.difference_update(row["id"] for row in rows if row["aggregatetype"] in outcome.refused)
+        async with self._db.connection() as conn:
+            await conn.execute("delete from kit.refused where topic = any($1::text[])", list(taken_again))
+            for topic, refusal in outcome.refused.items():
+                waits = await conn.fetchval(_REFUSED, topic, type(refusal).__name__, *REFUSED_S)
+                log.error("a topic refuses us, its rows wait", topic=topic, failure=type(refusal).__name__, again_in_s=waits.total_seconds())
 
     async def _take(self) -> list[asyncpg.Record]:
         """The next rows in order; none while the lease is another's. Renewing costs a durable commit, so it is done now and then."""
@@ -84,33 +109,17 @@ class Relay:
                 if not await conn.fetchval(_RENEW, self._name, self._token, LEASE_S):
                     return []
                 self._renew_at = began + LEASE_S / 3
-            rows: list[asyncpg.Record] = await conn.fetch(_TAKE, self._name, self._token, int(self._lane), BATCH[self._lane])
-        return rows
-
-    async def _send(self, rows: list[asyncpg.Record]) -> list[tuple[int, str, int, int]]:
-        """(row, topic, partition, offset) of each row that the broker confirmed."""
-        if self._producer is None:
-            self._producer = AIOKafkaProducer(
-                **self._connection, enable_idempotence=True, acks="all", linger_ms=0, max_batch_size=131_072, request_timeout_ms=10_000
-            )
-            await self._producer.start()
-        async with asyncio.timeout(SEND_TIMEOUT_S):
-            sends = []
-            for row in rows:
-                made = envelope(self._db.service, row)
-                sends.append(
-                    await self._producer.send(row["aggregatetype"], row["payload"], key=row["aggregateid"].encode(), headers=made.to_headers())
+            while True:
+                rows: list[asyncpg.Record] = await conn.fetch(
+                    _TAKE, self._name, self._token, int(self._lane), BATCH[self._lane], plain(self._in_hand)
                 )
-            outcomes = await asyncio.gather(*sends, return_exceptions=True)
-        return [
-            (row["id"], row["aggregatetype"], outcome.partition, outcome.offset)
-            for row, outcome in zip(rows, outcomes, strict=True)
-            if not isinstance(outcome, BaseException)
-        ]
+                if self._lane is Lane.BULK or not rows or not rows[0]["bulk_waits"] or not await _overtake(conn, rows):
+                    self._in_hand.update(row["id"] for row in rows)
+                    return rows
 
-    async def _mark(self, confirmed: list[tuple[int, str, int, int]]) -> None:
+    async def _mark(self, sent: Sequence[Sent]) -> None:
         ends: dict[tuple[str, int], tuple[int, int]] = {}
-        for row, topic, partition, offset in confirmed:
+        for row, topic, partition, offset in sent:
             last_offset, last_row = ends.get((topic, partition), (-1, -1))
             ends[topic, partition] = (max(offset, last_offset), max(row, last_row))
         async with self._db.connection() as conn:
@@ -118,21 +127,28 @@ class Relay:
                 _MARK,
                 self._name,
                 self._token,
-                plain(row for row, *_ in confirmed),
+                plain(row for row, *_ in sent),
                 [topic for topic, _ in ends],
                 [partition for _, partition in ends],
                 [offset for offset, _ in ends.values()],
                 [row for _, row in ends.values()],
             )
+        self._in_hand.difference_update(row for row, *_ in sent)
 
-    async def _discard(self) -> None:
-        """Waits five seconds; a producer that holds more ends by itself, when the broker has taken it or it has expired."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            ending = asyncio.create_task(_end(producer))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-            await asyncio.wait([ending], timeout=5)
+    async def _marked(self) -> None:
+        """Waits for the marking of the batch before; raises what it raised."""
+        marking, self._marking = self._marking, None
+        if marking is not None:
+            await marking
+
+    async def _forget(self) -> None:
+        """Of what is in hand: the rows left unmarked are taken and sent again."""
+        marking, self._marking = self._marking, None
+        if marking is not None:
+            await asyncio.wait([asyncio.gather(marking, return_exceptions=True)], timeout=5)
+        self._in_hand.clear()
+        self._renew_at = 0.0
+        await self._publisher.discard()
 
     async def _hand_over(self) -> None:
         """Nobody has to wait until the lease runs out."""
@@ -148,27 +164,30 @@ class Relay:
         self._wake.clear()
 
 
-async def _end(producer: AIOKafkaProducer) -> None:
-    with contextlib.suppress(KafkaError, OSError):
-        await producer.stop()
+async def _overtake(conn: Any, rows: list[asyncpg.Record]) -> bool:
+    """Brings what bulk still holds of these keys into the live lane; True when there was any."""
+    status: str = await conn.execute(_OVERTAKE, texts(row["aggregatetype"] for row in rows), texts(row["aggregateid"] for row in rows))
+    return not status.endswith(" 0")
 
 
 async def purge(db: Database) -> int:
     """Drops rows published longer ago than they are kept, a few at a time; returns how many."""
     async with db.transaction() as tx:
         status: str = await tx.conn.execute(
-            "delete from kit.outbox where id in (select id from kit.outbox where at < now() - make_interval(days => $1)"
-            " and published_at is not null limit 5000)",
+            "delete from kit.outbox where id in (select id from kit.outbox o where at < now() - make_interval(days => $1)"
+            " and not exists (select from kit.unsent u where u.id = o.id and u.lane in (0, 1)) limit 5000)",
             KEPT_DAYS,
         )
     return int(status.rpartition(" ")[2])
 
 
 async def republish(db: Database, since: str) -> int:
-    """Marks everything emitted since an instant as unpublished again; consumers drop what they have by its seq."""
+    """Has everything emitted since an instant sent again, in the bulk lane; consumers drop what they have by its seq."""
     async with db.transaction() as tx:
         status: str = await tx.conn.execute(
-            "update kit.outbox set published_at = null where at >= $1::text::timestamptz and published_at is not null", since
+            "insert into kit.unsent (lane, id, topic, key) select 1, id, aggregatetype, aggregateid from kit.outbox o"
+            " where at >= $1::text::timestamptz and not exists (select from kit.unsent u where u.id = o.id and u.lane in (0, 1))",
+            since,
         )
     return int(status.rpartition(" ")[2])
 
@@ -180,12 +199,32 @@ returning true
 """
 
 _TAKE = """
-select id, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at
-from kit.outbox
-where exists (select from kit.lease where name = $1 and token = $2 and until > clock_timestamp())
-  and published_at is null and lane = $3
-  and ($3 = 0 or not exists (select from kit.outbox where published_at is null and lane = 0))
-order by id limit $4
+with refused as materialized (select topic from kit.refused where until > clock_timestamp())
+select o.*, $3 = 0 and exists (select from kit.unsent where lane = 1) as bulk_waits,
+  exists (select from kit.refused r where r.topic = o.aggregatetype) as was_refused
+from (
+  select id from kit.unsent
+  where exists (select from kit.lease where name = $1 and token = $2 and until > clock_timestamp())
+    and lane = $3 and topic not in (select topic from refused)
+    and id not in (select unnest($5::text::bigint[]))
+    and ($3 = 0 or not exists (select from kit.unsent where lane = 0 and topic not in (select topic from refused)))
+  order by id limit $4) u
+cross join lateral (
+  select id, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at
+  from kit.outbox where id = u.id offset 0) o
+order by o.id
+"""
+
+_REFUSED = """
+insert into kit.refused as r (topic, cause, since, waits, until) values ($1, $2, now(), make_interval(secs => $3), now() + make_interval(secs => $3))
+on conflict (topic) do update set cause = excluded.cause, waits = least(r.waits * 2, make_interval(secs => $4)),
+  until = now() + least(r.waits * 2, make_interval(secs => $4))
+returning waits
+"""
+
+_OVERTAKE = """
+update kit.unsent set lane = 0
+where lane = 1 and (topic, key) in (select * from unnest($1::text::text[], $2::text::text[]))
 """
 
 _MARK = """
@@ -198,5 +237,5 @@ with held as (
   on conflict (topic, partition) do update
     set last_offset = greatest(p.last_offset, excluded.last_offset), last_row = greatest(p.last_row, excluded.last_row)
 )
-update kit.outbox set published_at = clock_timestamp() where id = any($3::text::bigint[]) and exists (select from held)
+delete from kit.unsent where lane in (0, 1) and id = any($3::text::bigint[]) and exists (select from held)
 """

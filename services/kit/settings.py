@@ -24,6 +24,7 @@ class ServiceSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = 0  # 0: any free port
     http_fd: int | None = None  # a listening socket handed over by the supervisor, instead of host and port
+    ops_port: int | None = None  # health and metrics of a web process apart from its door, 0: on any port; none: beside its routes
     worker_port: int | None = None  # health and metrics of the worker
     instance: str = "1"  # of several equal processes
     pool_size: int = 8

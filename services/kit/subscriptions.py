@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from contracts import cards, registry
 from contracts.cards import Card
@@ -14,8 +14,7 @@ E = TypeVar("E", bound=Event)
 C = TypeVar("C", bound=Card)
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """A record as a handler sees it. `data` is None for a card's tombstone, and for a type or version not understood here."""
 
     envelope: Envelope
@@ -82,6 +81,14 @@ class Table:
     def of(self, topic: str, event_type: str) -> Subscription | None:
         known = self._of[topic]
         return known.get(event_type) or known.get(None)
+
+    def handles(self, topic: str, headers: Iterable[tuple[str, bytes]]) -> bool:
+        """True also for what cannot be read: somebody has to be told."""
+        known = self._of[topic]
+        if None in known:
+            return True
+        event_type = next((value for name, value in headers if name == "ce_type"), b"")
+        return not event_type or event_type.decode("ascii", "replace") in known
 
     def decode(self, subscription: Subscription, envelope: Envelope, value: bytes | None) -> Received:
         """Raises pydantic's ValidationError for a body that its model refuses."""

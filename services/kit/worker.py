@@ -124,5 +124,5 @@ async def _serve(service: str, db: Database, settings: ServiceSettings, port: in
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     app = Starlette(routes=[Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)])
-    server = uvicorn.Server(uvicorn.Config(app, settings.http_host, port, log_level="warning", access_log=False, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, settings.http_host, port, log_config=None, access_log=False, lifespan="off"))
     await server._serve()  # noqa: SLF001 - serve() would take the signals, which are this process's own

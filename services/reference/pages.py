@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from contracts import reasons
 from contracts.common import Id
 from services.kit import phones, places
 from services.kit.auth import DESK, Caller, allow
+from services.kit.bounds import typed_day, typed_quantity
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound
 from services.kit.idempotency import Command, CommandDependency
@@ -105,9 +106,7 @@ def _render(request: Request, caller: Caller, name: str, now: datetime, status: 
     def reason(code: str) -> str:
         return reasons.text(code, "en" if templates.words(request).lang == "en" else "fr")
 
-    return templates.render(
-        request, name, now=now, caller=caller, csrf=caller.csrf or "", status=status, today=_day(now), reason=reason, plain=_plain, **context
-    )
+    return templates.render(request, name, now=now, caller=caller, csrf=caller.csrf or "", status=status, today=_day(now), reason=reason, **context)
 
 
 _ANYWHERE = "75056"  # a provisional member without a commune is refused before the place counts
@@ -164,23 +163,12 @@ def _placed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wanted(day: str, now: datetime) -> datetime:
     """Tomorrow morning, unless another day was typed."""
-    try:
-        wanted = date.fromisoformat(day) if day else _day(now) + timedelta(days=1)
-    except ValueError:
-        raise Invalid("write the day as 2026-11-24", code="bad_day") from None
+    wanted = typed_day(day) if day else _day(now) + timedelta(days=1)
     return datetime.combine(wanted, time(8), ZoneInfo("Europe/Paris"))
 
 
 def _quantity(typed: str) -> Decimal:
-    try:
-        return max(Decimal(typed), Decimal(0)) or Decimal(1)
-    except InvalidOperation:
-        return Decimal(1)
-
-
-def _plain(amount: Decimal) -> int | str:
-    """As people write it: 2, 2,5."""
-    return int(amount) if amount == int(amount) else f"{amount.normalize():f}".replace(".", ",")
+    return max(typed_quantity(typed), Decimal(0)) if typed else Decimal(1)
 
 
 def _day(now: datetime) -> date:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -13,8 +12,9 @@ from contracts import reasons
 from contracts.common import Id
 from services.kit import places
 from services.kit.auth import DESK, STAFF, Caller, allow
+from services.kit.bounds import Position, Version, typed_quantity, typed_version
 from services.kit.db import Transaction
-from services.kit.errors import Invalid, NotFound, Refusal
+from services.kit.errors import NotFound, Refusal
 from services.kit.idempotency import Command, CommandDependency
 from services.kit.web import filters, forms, pages
 from services.tracking.domain.visit import Line, Visit
@@ -83,7 +83,7 @@ async def list_cases(
 
 
 @router.get("/desk/cases/{key}")
-async def show_case(key: str, request: Request, caller: AtDesk, after: str | None = None) -> Response:
+async def show_case(key: str, request: Request, caller: AtDesk, after: Position = None) -> Response:
     """All of one case, live. The parts that other services own are slots."""
     case = await read.case(request.app.state.db, request.app.state.hub, caller, plain(key), after)
     case = {"number": None, "labels": {}, "person": None, "anomalies": [], "waiting_for": None, "last_event_at": None, "principal_id": None} | case
@@ -121,13 +121,13 @@ async def list_tasks(request: Request, caller: AtDesk) -> Response:
 @router.post("/desk/tasks/{task_id}/take")
 async def take_task(task_id: Id, request: Request, caller: Agent, command: Cmd) -> Response:
     version = forms.posted(await request.form()).version
-    return await _on_task(request, caller, command, lambda tx: task_usecases.take(tx, task_id, caller.id, _number(version)))
+    return await _on_task(request, caller, command, lambda tx: task_usecases.take(tx, task_id, caller.id, typed_version(version)))
 
 
 @router.post("/desk/tasks/{task_id}/release")
 async def release_task(task_id: Id, request: Request, caller: Agent, command: Cmd) -> Response:
     version = forms.posted(await request.form()).version
-    return await _on_task(request, caller, command, lambda tx: task_usecases.release(tx, task_id, caller.id, _number(version)))
+    return await _on_task(request, caller, command, lambda tx: task_usecases.release(tx, task_id, caller.id, typed_version(version)))
 
 
 @router.post("/desk/tasks/{task_id}/close")
@@ -137,15 +137,16 @@ async def close_task(task_id: Id, request: Request, caller: Agent, command: Cmd)
 
 
 @router.get("/extranet/visits/{mission_id}")
-async def show_visit(mission_id: Id, request: Request, caller: Provider) -> Response:
-    return await _visit(request, caller, mission_id)
+async def show_visit(mission_id: Id, request: Request, caller: Provider, seen: Version | None = None) -> Response:
+    """Nothing for a live page that has seen this version: what is being typed there stays."""
+    return await _visit(request, caller, mission_id, seen=seen)
 
 
 @router.post("/extranet/visits/{mission_id}/start")
 async def start_visit(mission_id: Id, request: Request, caller: AtWork, command: Cmd) -> Response:
     version = forms.posted(await request.form()).version
     return await _on_visit(
-        request, caller, command, mission_id, lambda tx: work.start(tx, mission_id, speaks_for(caller), caller.actor, _number(version))
+        request, caller, command, mission_id, lambda tx: work.start(tx, mission_id, speaks_for(caller), caller.actor, typed_version(version))
     )
 
 
@@ -156,7 +157,7 @@ async def complete_visit(mission_id: Id, request: Request, caller: AtWork, comma
 
     async def act(tx: Transaction) -> Visit:
         lines = _lines(sent.values)
-        return await work.complete(tx, mission_id, speaks_for(caller), lines, None, None, caller.actor, _number(sent.version))
+        return await work.complete(tx, mission_id, speaks_for(caller), lines, None, None, caller.actor, typed_version(sent.version))
 
     return await _on_visit(request, caller, command, mission_id, act, sent.values)
 
@@ -166,7 +167,7 @@ async def fail_visit(mission_id: Id, request: Request, caller: AtWork, command: 
     sent = forms.posted(await request.form())
     why = sent.values.get("reason", "")
     return await _on_visit(
-        request, caller, command, mission_id, lambda tx: work.fail(tx, mission_id, speaks_for(caller), why, caller.actor, _number(sent.version))
+        request, caller, command, mission_id, lambda tx: work.fail(tx, mission_id, speaks_for(caller), why, caller.actor, typed_version(sent.version))
     )
 
 
@@ -231,7 +232,14 @@ async def _on_visit(
     return await _visit(request, caller, mission_id) if pages.part(request) else done
 
 
-async def _visit(request: Request, caller: Caller, mission_id: str, refusal: Refusal | None = None, typed: dict[str, str] | None = None) -> Response:
+async def _visit(
+    request: Request,
+    caller: Caller,
+    mission_id: str,
+    refusal: Refusal | None = None,
+    typed: dict[str, str] | None = None,
+    seen: int | None = None,
+) -> Response:
     async with request.app.state.db.transaction(caller.tenant) as tx:
         visit = await visits.of_mission(tx.conn, mission_id, speaks_for(caller))
         articles = await cards.articles(tx.conn, visit.service) if visit else []
@@ -239,6 +247,8 @@ async def _visit(request: Request, caller: Caller, mission_id: str, refusal: Ref
         if pages.part(request):  # the acceptance was a moment ago
             return _render(request, caller, "visit_soon.html", tx.now, at=f"/extranet/visits/{mission_id}")
         raise NotFound("no such visit")
+    if seen == visit.version:
+        return Response(status_code=204)
     failures = [(code, _text(request)(code)) for code in reasons.VISIT_FAILED if code != "need_cancelled"]
     name = "visit.html" if pages.part(request) else "visit_page.html"
     return _render(request, caller, name, tx.now, refusal, active="missions", visit=visit, articles=articles, typed=typed or {}, failures=failures)
@@ -251,10 +261,7 @@ def _lines(typed: dict[str, str]) -> tuple[Line, ...]:
         kind, _, rest = name.partition(":")
         article, _, unit = rest.partition(":")
         if kind == "q" and value:
-            try:
-                lines.append(Line(article, unit, Decimal(value.replace(",", "."))))
-            except InvalidOperation:
-                raise Invalid(f"{value} is no quantity", code="bad_quantity") from None
+            lines.append(Line(article, unit, typed_quantity(value)))
     return tuple(lines)
 
 
@@ -287,10 +294,6 @@ def _render(
         reason=_text(request),
         **context,
     )
-
-
-def _number(version: str) -> int | None:
-    return int(version) if version.isdigit() else None
 
 
 def _at(path: str, query: dict[str, Any]) -> str:

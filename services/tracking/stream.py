@@ -18,7 +18,7 @@ from services.kit.auth import Caller
 from services.kit.db import Database
 from services.tracking.store import changes
 
-BURST_S = 0.02
+BURST_S = 0.05
 POLL_S = 1.0
 MOST = 500  # more changes than that since a browser listened last: it is told to ask for everything
 log = structlog.get_logger()
@@ -37,8 +37,8 @@ async def notify(db: Database) -> None:
         await _noted.wait()
         _noted.clear()
         try:
-            async with db.transaction() as tx:
-                await changes.tell(tx.conn)
+            async with db.connection() as conn:
+                await changes.tell(conn)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as failure:  # the web processes poll as well
             log.info("not told", failure=type(failure).__name__)
         await asyncio.sleep(BURST_S)
@@ -139,13 +139,17 @@ class Hub:
         self._heard.set()
 
     async def _read(self, conn: Any) -> None:
-        self._clock = (await conn.fetchval("select now()"), time.monotonic())
-        while rows := await changes.since(conn, self.last, MOST):
+        more = True
+        while more:
+            now, rows = await changes.since(conn, self.last, MOST)
+            self._clock = now, time.monotonic()
             for row in rows:
                 self._hand_on(row)
-            self.last = rows[-1]["seq"]
-            self._moved.set()
-            self._moved = asyncio.Event()
+            if rows:
+                self.last = rows[-1]["seq"]
+                self._moved.set()
+                self._moved = asyncio.Event()
+            more = len(rows) == MOST
 
     def _hand_on(self, row: dict[str, Any]) -> None:
         for listener in self._listeners:

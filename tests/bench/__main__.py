@@ -17,7 +17,7 @@ from deploy.platform import Platform
 from deploy.stack import Stack
 from tests.bench import api, bare_post, chain, commits, faststream_batch, faststream_outbox, hop_product, raw
 from tests.bench.chain import Chain
-from tests.bench.engines import Engines
+from tests.bench.engines import PARTITIONS, Engines
 from tests.bench.frame import Line, Run, alternate, compared, report
 from tests.bench.load import load
 from tests.bench.yardsticks import engines_of
@@ -128,7 +128,7 @@ def told(tell: Tell, what: str, run: Run) -> Run:
 
 async def measure(sizes: Sizes, console: Console) -> int:
     with Console(stderr=True).status("starting PostgreSQL and Kafka") as status:
-        first = await Stack.up(services=("intake", hop_product.EMITTER, hop_product.CONSUMER))
+        first = await Stack.up(services=("intake", hop_product.EMITTER, hop_product.CONSUMER), partitions=PARTITIONS)
         try:
             engines = await engines_of(first)
             lines = await hop_lines(first, engines, sizes, status.update)

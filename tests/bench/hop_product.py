@@ -21,6 +21,7 @@ from contracts.common import Place, TaskOpened, Window
 from contracts.dispatch import MissionOffered
 from deploy.stack import Stack
 from services.kit import kafka, wake
+from services.kit.arrays import plain, texts
 from services.kit.clock import new_id
 from services.kit.consumer import Consumer
 from services.kit.db import Database, Transaction
@@ -182,11 +183,12 @@ async def check(effects: asyncpg.Connection, n: int) -> None:
 
 async def apply(tx: Transaction, received: Sequence[Received]) -> None:
     await tx.conn.execute(
-        "insert into effect (event_id, case_id, seq, amount_cents) select * from unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])",
-        [one.envelope.id for one in received],
-        [one.data.case_id for one in received],
-        [one.envelope.seq for one in received],
-        [one.data.attempt for one in received],
+        "insert into effect (event_id, case_id, seq, amount_cents)"
+        " select * from unnest($1::text::uuid[], $2::text::text[], $3::text::bigint[], $4::text::bigint[])",
+        plain(one.envelope.id for one in received),
+        texts(one.data.case_id for one in received),
+        plain(one.envelope.seq for one in received),
+        plain(one.data.attempt for one in received),
     )
     for one in received:
         following = TaskOpened(

@@ -48,7 +48,7 @@ async def _is_behind(running: Running, service: str, ends: Ends, rows: dict[str,
         positions = await conn.fetch("select topic, partition, next_offset from kit.position")
         if any(row["next_offset"] < ends[row["topic"], row["partition"]] for row in positions):
             return True
-        waiting: bool = await conn.fetchval("select exists (select from kit.outbox where published_at is null and id <= $1)", rows[service])
+        waiting: bool = await conn.fetchval("select exists (select from kit.unsent where id <= $1)", rows[service])
         return waiting
     finally:
         await conn.close()

@@ -8,7 +8,8 @@ import asyncpg
 from tests.checker.inputs import Row, Tables
 
 KIT = {
-    "outbox": "select aggregatetype as topic, aggregateid as key, seq, event_id::text as id, published_at is not null as published from kit.outbox",
+    "outbox": "select aggregatetype as topic, aggregateid as key, seq, event_id::text as id,"
+    " id not in (select id from kit.unsent) as published from kit.outbox",
     "counter": "select topic, key, last from kit.counter",
     "mark": "select topic, source, key, seq from kit.mark",
     "position": "select topic, partition, next_offset from kit.position",
@@ -70,7 +71,7 @@ async def unsettled(databases: dict[str, str], ends: dict[tuple[str, int], int])
     for service, dsn in databases.items():
         conn = await asyncpg.connect(dsn, timeout=10, command_timeout=60)
         try:
-            waiting = await conn.fetchval("select count(*) from kit.outbox where published_at is null")
+            waiting = await conn.fetchval("select count(*) from kit.unsent")
             places = await conn.fetch(KIT["position"])
         finally:
             await conn.close()

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,9 +29,15 @@ class Project:
 
     def run(self, *words: str, patience: float = 900) -> str:
         """docker-compose with these words; its output. Fails with what it said."""
-        environment = os.environ | {"ENTRAIDE_SECRETS": str(self.secrets), "ENTRAIDE_PORT": str(self.port)}
-        command = [*compose_command(), "--project-name", self.name, *words]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=patience, check=False)
+        return self._said([*compose_command(), *words], patience)
+
+    def entraide(self, *words: str | Path) -> str:
+        """The operator's command on this machine; its output. Fails with what it said."""
+        return self._said([sys.executable, "-m", "deploy", "--containers", *map(str, words)], patience=120)
+
+    def _said(self, words: list[str], patience: float) -> str:
+        environment = os.environ | {"COMPOSE_PROJECT_NAME": self.name, "ENTRAIDE_SECRETS": str(self.secrets), "ENTRAIDE_PORT": str(self.port)}
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=patience, check=False)
         assert done.returncode == 0, f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 

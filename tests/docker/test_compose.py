@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from deploy.demo.catalogue import siren, siret
+from deploy.topics import SERVICES
 from services.kit.clock import new_id
 from tests.conftest import eventually
 from tests.docker import project
@@ -77,11 +78,10 @@ async def machine(administrator: Machine, url: str, **account: Any) -> AsyncIter
 
 def load(platform: Project, folder: Path) -> str:
     """The files of a principal, as an operator loads them; what the loader said."""
-    folder.chmod(0o755)  # the container's user is another than ours
     for name, rows in FEEDS.items():
         (folder / f"{name}.csv").write_text(rows)
-    command = ["python", "-m", "services.reference.load", *(f"/files/{name}.csv" for name in FEEDS)]
-    return platform.run("run", "--rm", "--no-deps", "-T", "-v", f"{folder}:/files:ro", "reference-worker", *command)
+        (folder / f"{name}.csv").chmod(0o600)
+    return platform.entraide("feed", "load", *(folder / f"{name}.csv" for name in FEEDS))
 
 
 async def test_every_container_comes_up_healthy(platform: Project) -> None:
@@ -97,7 +97,8 @@ async def test_every_container_comes_up_healthy(platform: Project) -> None:
 
 
 async def test_a_case_is_covered_offered_accepted_and_done(platform: Project, administrator: Machine, tmp_path: Path) -> None:
-    assert load(platform, tmp_path).count("1 rows, 1 changed") == len(FEEDS)
+    counts = re.findall(r"│ +(\d+) │ +(\d+) │ +(\d+) │ +(\d+) │", load(platform, tmp_path))
+    assert counts == [("1", "1", "0", "0")] * len(FEEDS)
     provider_id = new_id()
     async with (
         machine(administrator, platform.url, roles=["supervisor"]) as desk,
@@ -134,3 +135,19 @@ async def test_a_case_is_covered_offered_accepted_and_done(platform: Project, ad
             return [one for one in seen["needs"] if one["state"] == "performed"]
 
         await eventually(done, seconds=60)
+
+
+async def test_an_operator_sees_and_adds_from_this_machine(platform: Project) -> None:
+    firm = ("--label", "Lisière", "--siret", siret(420_002), "--insee", "69123", "--area", "gardening 40", "--capacity", "5")
+    told = dict(line.split(maxsplit=1) for line in platform.entraide("provider", "add", "lisiere", *firm, "--door", "kafka").splitlines()[:-1])
+    assert told["kafka_topic"] == f"provider.{told['provider']}.missions"
+    assert told["provider"] in platform.entraide("provider", "show", "lisiere")
+
+    status = platform.entraide("status")
+    assert platform.url in status
+    assert {service for service in SERVICES if f"│ {service} " in status} == set(SERVICES)
+    assert platform.entraide("stuck", "list").strip() == "Nothing is stuck."
+    assert "reads cases again" in platform.entraide("replay", "-s", "billing")
+    assert "built anew" in platform.entraide("rebuild")
+    async with httpx.AsyncClient(base_url=platform.url, trust_env=False, auth=(told["client_id"], told["client_secret"])) as software:
+        assert (await software.post("/oauth/token", data={"grant_type": "client_credentials"})).is_success

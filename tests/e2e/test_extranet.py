@@ -42,3 +42,29 @@ async def test_a_provider_accepts_starts_and_finishes_on_a_phone(stage: Stage, e
     await page.goto("/extranet/missions")
     assert await fits(page)
     await visitor.shot("missions-390")
+
+
+async def test_a_mission_page_follows_what_happens_elsewhere_and_keeps_what_is_being_typed(stage: Stage, enter: Enter) -> None:
+    opened = await stage.open_case(stage.members[4])
+    firm, offer = await stage.offered(opened["number"])
+    visitor = await enter(firm.code, PHONE, has_touch=True)
+    page, mission = visitor.page, offer["mission_id"]
+    badge, visit = page.locator("#mission-head .e-state"), page.locator("#visit")
+    async with stage.firm(firm) as elsewhere:
+        (await elsewhere.post(f"/api/dispatch/v1/offers/{offer['offer_id']}/accept", json=offer["wanted"])).raise_for_status()
+        await page.goto(f"/extranet/missions/{mission}")
+        await page.evaluate("window.sameDocument = true")
+        await expect(visit.get_by_role("button", name="Commencer l’intervention")).to_be_visible()
+        (await elsewhere.post(f"/api/tracking/v1/missions/{mission}/start")).raise_for_status()
+        quantities = page.locator("#visit input[name^='q:']")
+        await quantities.first.fill("2,5")
+        await expect(badge).to_contain_text("En cours")  # dispatch has heard of it too
+        await expect(quantities.first).to_have_value("2,5")
+        article, unit = (await quantities.first.get_attribute("name") or "").split(":")[1:]
+        lines = {"lines": [{"article": article, "unit": unit, "quantity": "1.5"}]}
+        (await elsewhere.post(f"/api/tracking/v1/missions/{mission}/complete", json=lines)).raise_for_status()
+    await expect(badge).to_contain_text("Réalisé")
+    await expect(visit).to_contain_text("1,5 h")
+    assert await page.evaluate("window.sameDocument") is True
+    await page.goto("/extranet/missions")
+    await expect(page.locator("#missions")).to_contain_text("Réalisé")

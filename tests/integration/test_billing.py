@@ -302,6 +302,36 @@ async def test_terms_that_do_not_come_end_as_a_task(story: Story) -> None:
 # The ledger
 
 
+@pytest.mark.parametrize("first", ["tariff", "terms", "decision"])
+async def test_each_task_is_opened_once_and_closed_once_whatever_comes_at_the_same_moment(story: Story, first: str) -> None:
+    """`first` is lacking when the prestation comes and overdue when everything comes at once, twice over."""
+
+    async def overdue() -> None:
+        async with story.db.transaction() as tx:
+            await usecases.overdue(tx, story.prestation)
+
+    async def put(tariff: Tariff) -> None:
+        async with story.db.transaction() as tx:
+            await usecases.put_tariff(tx, tariff)
+
+    given = {"tariff": lambda: put(story.tariff()), "terms": lambda: story.hear(story.terms()), "decision": lambda: story.hear(story.granted())}
+    await story.hear(*story.opened())
+    for name, come in given.items():
+        if name != first:
+            await come()
+    await story.hear(story.completed())
+    await overdue()
+    correct = story.corrected(("hook_up", "unit", "1"))
+    again = story.terms("2026-02-01")
+    await asyncio.gather(*(act() for act in given.values()), overdue(), story.hear(correct), story.due(), put(story.tariff()), story.hear(again))
+    await story.due()
+    tasks = [(name, body["task_id"]) for name, body in await story.emitted() if name.startswith("task_")]
+    opened = {task for name, task in tasks if name == "task_opened"}
+    assert len(opened) == (0 if first == "decision" else 1)
+    assert sorted(tasks) == sorted((name, task) for task in opened for name in ("task_opened", "task_closed"))
+    assert sum((await balance(story.db, story.case)).values()) == 0
+
+
 async def test_the_database_refuses_an_entry_that_does_not_balance(db: Database) -> None:
     with pytest.raises(asyncpg.CheckViolationError, match="does not balance"):
         async with db.transaction() as tx:

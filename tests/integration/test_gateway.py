@@ -106,6 +106,23 @@ async def token(gateway: Gateway, client_id: str, **form: str) -> httpx.Response
         return await client.post("/oauth/token", data={"grant_type": "client_credentials", **form}, auth=(client_id, form.pop("basic", SECRET)))
 
 
+# Operations -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/api/intake/metrics"])
+async def test_health_and_metrics_are_answered_on_their_own_port_and_not_at_the_public_door(gateway: Gateway, path: str) -> None:
+    app = main.create(gateway.settings.model_copy(update={"ops_port": 0}))
+    async with serving(app) as url, httpx.AsyncClient(trust_env=False) as client:
+        agent = await token(gateway, await gateway.machine(("agent",)))
+        for headers in ({}, {"Authorization": f"Bearer {agent.json()['access_token']}"}):
+            refused = await client.get(url + path, headers=headers)
+            assert refused.status_code == (401 if path.startswith("/api") and not headers else 404)
+        if not path.startswith("/api"):
+            answer = await client.get(f"http://127.0.0.1:{app.state.ops_port}{path}")
+            assert answer.status_code == 200
+            assert ("# HELP" in answer.text) == (path == "/metrics")
+
+
 # People -----------------------------------------------------------------------------------------------------------------
 
 

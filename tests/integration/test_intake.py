@@ -238,6 +238,33 @@ async def test_a_case_is_found_by_number_with_spaces_and_phone_as_typed(desk: De
         assert [case["number"] for case in found] == [opened["number"]]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/drafts/{}", {"form": {"quantity": 10**30}}),
+        ("PUT", "/drafts/{}", {"form": {"words": "a zero \0 byte"}}),
+        ("POST", "/cases/{}/needs/{}/at-risk", {"reason": "urgent", "limit_cents": 2**63}),
+    ],
+)
+async def test_what_the_database_cannot_keep_is_the_callers_error(desk: Desk, method: str, path: str, body: dict[str, Any]) -> None:
+    answer = await desk.send(method, path.format(new_id(), new_id()), body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("version", [str(10**12), "0", "²"])
+async def test_a_form_with_a_version_that_no_case_can_have_is_refused(desk: Desk, version: str) -> None:
+    opened = await desk.open()
+    answer = await desk.client.post(
+        f"/pages/intake/cases/{opened['case_id']}/close", data={"version": version, "idempotency_key": new_id()}, headers=desk.headers
+    )
+    assert answer.status_code == 422
+
+
+async def test_the_panel_of_a_case_whose_id_is_none_is_refused(desk: Desk) -> None:
+    assert (await desk.client.get("/pages/intake/cases/nothing/actions", headers=desk.headers)).status_code == 422
+
+
 async def test_a_draft_is_its_authors_alone(door: tuple[httpx.AsyncClient, Keys, Database], desk: Desk) -> None:
     draft = new_id()
     assert (await desk.send("PUT", f"/drafts/{draft}", {"form": {"words": "la haie"}})).json() == {"version": 1}

@@ -27,6 +27,7 @@ from services.kit.clock import new_id
 from services.kit.db import Database, Tenant
 from services.kit.deadlines import Deadlines
 from services.kit.migrate import migrate
+from services.kit.outbox import Lane
 from services.kit.settings import ServiceSettings
 from services.kit.subscriptions import Received, Table
 from services.reference.api import catalog, coverage, members
@@ -78,6 +79,11 @@ class Reference:
         async with self.db.connection() as conn:
             rows = await conn.fetch("select type, payload from kit.outbox where aggregateid = $1 order by id", key)
         return [(row["type"], row["payload"] and json.loads(row["payload"])) for row in rows]
+
+    async def lanes(self, key: str) -> set[Lane]:
+        """In which what was said under a key waits; nothing is sent here."""
+        async with self.db.connection() as conn:
+            return {Lane(row["lane"]) for row in await conn.fetch("select lane from kit.unsent where key = $1", key)}
 
     async def value(self, query: str, *values: Any) -> Any:
         async with self.db.connection() as conn:
@@ -184,7 +190,7 @@ async def test_a_loaded_member_is_told_in_the_bulk_lane_with_its_contracts_and_w
     assert _types(told) == ["member_changed", "member_changed"]
     assert told[1][1] and len(told[1][1]["contract_ids"]) == 1
     assert told[1][1]["departement"] == "69"
-    assert not await reference.value("select exists (select from kit.outbox where type = 'reference.member_changed.v1' and lane = 0 and seq <= 2)")
+    assert await reference.lanes(await reference.member("ORV-1")) == {Lane.BULK}
     assert not await reference.value("select exists (select from kit.outbox where convert_from(payload, 'UTF8') ilike '%dùpont%')")
 
 
@@ -224,7 +230,7 @@ async def test_a_changed_guarantee_restates_its_contracts_and_new_terms_are_told
     await reference.load("principals", "code,label,siren,markup_rate,valid_from\nassur_lys,Assur Lys,552100554,0.05,2026-01-01\n")
     principal_id = str(await reference.value("select id from principal where code = 'assur_lys'"))
     assert [payload["valid_from"] for _, payload in await reference.told(principal_id) if payload] == ["2020-01-01", "2026-01-01"]
-    assert not await reference.value("select exists (select from kit.outbox where type = 'reference.principal_changed.v1' and lane = 1)")
+    assert await reference.lanes(principal_id) == {Lane.LIVE}
 
 
 async def test_20_000_members_load_in_seconds_and_again_in_less(reference: Reference, tmp_path: Path) -> None:
@@ -344,6 +350,18 @@ async def test_an_unknown_person_is_refused_and_nothing_breaks(reference: Refere
     await reference.hear(need, NeedCancelled(**_of(need), reason="changed_mind", cancelled_by={"kind": "agent"}))
     told = await reference.told(need.case_id)
     assert [(name, payload and payload["reason"]) for name, payload in told] == [("reference.coverage_refused.v1", "not_a_member")]
+
+
+async def test_a_contract_of_somebody_else_does_not_cover_and_an_unknown_one_is_none(reference: Reference) -> None:
+    member_id, other = await reference.fresh_member(), await reference.fresh_member()
+    theirs = await reference.value("select id from contract where member_id = $1", other)
+    for contract_id, reason in ((theirs, "beneficiary_not_covered"), (new_id(), "no_contract")):
+        need = await reference.need(member_id, contract_id=contract_id)
+        await reference.hear(need)
+        assert [payload and payload["reason"] for _, payload in await reference.told(need.case_id)] == [reason]
+    alongside = [await reference.need(other), await reference.need(member_id, contract_id=theirs)]
+    await reference.hear(*alongside)
+    assert [_types(await reference.told(need.case_id)) for need in alongside] == [["coverage_granted"], ["coverage_refused"]]
 
 
 # Cards

@@ -258,6 +258,37 @@ async def test_a_browser_that_never_listened_is_told_what_happened_since_its_pag
     assert [data.get("topics") for _, _, data in told] == [[f"case:{case.id}", "me"], None]
 
 
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("timeline", {"before": 2**31}),
+        ("timeline", {"before": -1}),
+        ("timeline", {"limit": 201}),
+        ("timeline", {"after": f"intake:x:{10**20}"}),
+        ("", {"after": "intake:x:²"}),
+        ("", {"after": f"intake:x:{'9' * 5000}"}),
+    ],
+)
+async def test_a_number_that_the_database_cannot_hold_is_refused_by_name(doors: Doors, case: Case, path: str, query: dict[str, Any]) -> None:
+    answer = await doors.get(doors.token("agent"), f"/cases/{case.id}/{path}".rstrip("/"), **query)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert [error["field"] for error in answer.json()["errors"]] == list(query)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("last", [str(2**63), "9" * 5000, "²", "-1"])
+async def test_a_browser_that_stopped_nowhere_is_refused(doors: Doors, last: str) -> None:
+    agent = {"Authorization": f"Bearer {doors.token('agent')}"}
+    for said in ({"headers": agent | {"Last-Event-ID": last.encode()}}, {"headers": agent, "params": {"last_event_id": last}}):
+        assert (await doors.http.get("/api/tracking/v1/stream", **said)).status_code == 422
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+async def test_an_instant_beyond_the_calendar_is_refused(doors: Doors, case: Case, at: str) -> None:
+    answer = await doors.post(doors.token("agent"), f"/missions/{case.mission}/eta", {"eta": at})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
 async def test_the_stream_ends_with_the_token(doors: Doors) -> None:
     ended = await doors.listen(doors.token("principal", principal_ids=[new_id()], exp=int(time.time()) + 3), 9)
     assert [event for event, _, _ in ended] == ["ping", "end"]

@@ -91,10 +91,24 @@ async def test_a_provider_starts_and_finishes_with_quantities(doors: Doors, case
     wrong = await doors.send(anna, f"{at}/complete", **{"q:gardening_hour:hour": "deux"})
     assert wrong.status_code == 422 and 'value="deux"' in wrong.text
     done = await doors.send(anna, f"{at}/complete", **{"q:gardening_hour:hour": "2,5"})
-    assert "Terminée" in done.text and "2.5" in done.text
+    assert "Terminée" in done.text and "<b>2,5 h</b>" in done.text
     assert (await doors.page(doors.token("provider", provider_id=new_id()), at)).status_code == 404
     await doors.tracking.loop_back()
     assert await doors.tracking.states(case) == ["performed", "performed"]
+
+
+@pytest.mark.parametrize("typed", ["NaN", "1e999999", "99999999999", "2,5,5"])
+async def test_a_quantity_that_is_none_is_said_beside_the_visit(doors: Doors, case: Case, typed: str) -> None:
+    anna, at = doors.token("provider", provider_id=ANNA), f"/extranet/visits/{case.mission}"
+    await doors.send(anna, f"{at}/start")
+    refused = await doors.send(anna, f"{at}/complete", **{"q:gardening_hour:hour": typed})
+    assert refused.status_code == 422 and f'value="{typed}"' in refused.text
+
+
+@pytest.mark.parametrize("version", ["99999999999", "²", "9" * 5000])
+async def test_a_version_that_no_row_can_have_is_refused(doors: Doors, case: Case, version: str) -> None:
+    refused = await doors.send(doors.token("provider", provider_id=ANNA), f"/extranet/visits/{case.mission}/start", version=version)
+    assert refused.status_code == 422
 
 
 async def test_a_board_counts_its_own_cases_and_names_nobody(doors: Doors, case: Case) -> None:

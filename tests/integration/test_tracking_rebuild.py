@@ -69,7 +69,7 @@ class Live:
 
     async def settled(self) -> bool:
         """Everything that was written has been folded, what tracking said of it too."""
-        unpublished = await self.tracking.fetch("select 1 from kit.outbox where published_at is null limit 1")
+        unpublished = await self.tracking.fetch("select 1 from kit.unsent limit 1")
         behind = await self.tracking.fetch("select sum(next_offset) as n from kit.position where topic = 'cases'")
         return not unpublished and behind[0]["n"] == await self.ends()
 

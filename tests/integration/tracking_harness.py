@@ -12,11 +12,11 @@ from contracts.intake import CaseOpened, NeedAdded
 from contracts.reference import CoverageGranted
 from contracts.registry import ANY_SERVICE, EVENTS, Event
 from deploy.stack import Stack
-from services.kit import delivery
+from services.kit import marks
 from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.deadlines import Deadlines
-from services.kit.delivery import Item
+from services.kit.delivery import Batch, Item
 from services.kit.outbox import Cause, envelope
 from services.kit.parking import Raw
 from services.kit.subscriptions import Table
@@ -84,8 +84,10 @@ class Tracking:
 
     async def hear(self, records: list[Raw]) -> None:
         for topic in dict.fromkeys(record.topic for record in records):
-            async with self.db.transaction() as tx:
-                await delivery.apply(tx, TABLE, topic, [Item.of(record) for record in records if record.topic == topic])
+            batch = Batch(TABLE, topic, [Item.of(record) for record in records if record.topic == topic])
+            async with self.db.transaction(enter=batch.enter) as tx:
+                await batch.apply(tx)
+                await marks.write(tx.conn, topic, batch.raised)
 
     async def show(self, card: Card | None, key: str = "", version: int = 0) -> None:
         """A card, or the tombstone of `key`."""

@@ -125,8 +125,18 @@ class Service:
             return await conn.fetchval(query, *arguments)
 
     async def unpublished(self) -> int:
-        number: int = await self.value("select count(*) from kit.outbox where published_at is null")
+        number: int = await self.value("select count(*) from kit.unsent")
         return number
+
+    async def send_again(self) -> None:
+        """As a relay that died before it could note what it sent."""
+        async with self.db.transaction() as tx:
+            await tx.conn.execute("insert into kit.unsent select 0, id, aggregatetype, aggregateid from kit.outbox on conflict do nothing")
+
+    async def lose(self, *seqs: int) -> None:
+        """As a broker that confirmed these and then lost them."""
+        async with self.db.transaction() as tx:
+            await tx.conn.execute("delete from kit.unsent where id in (select id from kit.outbox where seq = any($1::bigint[]))", list(seqs))
 
     async def published(self) -> bool:
         return await self.unpublished() == 0

@@ -1,5 +1,6 @@
 """A deadline fires once, whoever is alive when it is due."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,6 +57,25 @@ async def test_a_deadline_does_not_fire_before_its_time_nor_after_it_was_dropped
     assert await runner.step()
     assert not await runner.step()
     assert await fired(lab) == ["now"]
+
+
+async def test_whoever_holds_what_a_deadline_is_about_may_put_it_again_while_it_fires(lab: Lab) -> None:
+    """The one that fires waits for the aggregate; were the deadline's row locked meanwhile, its holder would wait for that."""
+    waiting = asyncio.Event()
+
+    async def fire_and_lock(tx: Transaction, key: str) -> None:
+        waiting.set()
+        await tx.conn.execute("select from effect where key = $1 for update", key)
+
+    await put(lab, "late")
+    async with lab.reader.db.transaction() as tx:
+        await fire(tx, "late")
+    async with running(Deadlines(lab.reader.db, {"reminder": fire_and_lock}).run()), lab.reader.db.transaction() as holder:
+        await holder.conn.execute("select from effect where key = 'late' for update")
+        await waiting.wait()
+        async with asyncio.timeout(5):
+            await deadlines.put(holder.conn, "reminder", "late", holder.now + timedelta(hours=1))
+    assert await lab.reader.fetch("select key from kit.deadline where due_at > now()") == ["late"]
 
 
 async def test_a_deadline_that_fails_is_tried_again_and_keeps_nobody_waiting(lab: Lab) -> None:

@@ -11,9 +11,12 @@ ROWS = 200_000
 REST = "-0000-0000-0000-000000000000"
 COUNTERS = f"insert into kit.counter (topic, key, last) select 'cases', lpad(n::text, 8, '0') || '{REST}', 1 from generate_series(1, $1) n"
 OUTBOX = f"""
-insert into kit.outbox (lane, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
-select 1, 'cases', lpad(n::text, 8, '0') || '{REST}', 1, $2, gen_random_uuid(), $3, gen_random_uuid(), gen_random_uuid(), '00', now()
+with added as (
+insert into kit.outbox (aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
+select 'cases', lpad(n::text, 8, '0') || '{REST}', 1, $2, gen_random_uuid(), $3, gen_random_uuid(), gen_random_uuid(), '00', now()
 from generate_series(1, $1) n
+returning id, aggregatetype, aggregateid)
+insert into kit.unsent (lane, id, topic, key) select 1, * from added
 """
 
 
@@ -26,12 +29,12 @@ async def fill(lab: Lab) -> None:
 
 
 async def bulk_waiting(lab: Lab) -> int:
-    waiting: int = await lab.sender.value("select count(*) from kit.outbox where lane = 1 and published_at is null")
+    waiting: int = await lab.sender.value("select count(*) from kit.unsent where lane = 1")
     return waiting
 
 
 async def live_published(lab: Lab) -> bool:
-    done: bool = await lab.sender.value("select count(*) = 0 from kit.outbox where lane = 0 and published_at is null")
+    done: bool = await lab.sender.value("select count(*) = 0 from kit.unsent where lane = 0")
     return done
 
 

@@ -29,7 +29,7 @@ async def test_a_failing_key_is_parked_in_order_while_the_others_flow_and_goes_o
         await eventually(lambda: lab.once(*others, upto=1))
         [stuck] = await eventually(lab.reader.stuck)
         assert (stuck.key, stuck.reason, stuck.seq, stuck.waiting) == (key, "failed", 2, 3)
-        assert stuck.cause == "LookupError: this kind cannot be handled yet"
+        assert stuck.cause.startswith("LookupError in services.kit.delivery.")
         assert stuck.next_try is not None
         assert await lab.effects(key) == [1]
         tried = failing.tries
@@ -38,6 +38,18 @@ async def test_a_failing_key_is_parked_in_order_while_the_others_flow_and_goes_o
         await eventually(lab.nothing_stuck)
     assert tried >= 3
     assert await lab.count() == 34
+
+
+async def test_the_cause_of_a_parked_key_names_the_constraint_and_no_person(lab: Lab) -> None:
+    async def handle(tx: Transaction, _: Sequence[Received]) -> None:
+        await tx.conn.execute("create temp table person (name text constraint one_name primary key, phone text) on commit drop")
+        await tx.conn.execute("insert into person select 'Odile Couesnon', '+33639987701' from generate_series(1, 2)")
+
+    await lab.sender.emit(new_id())
+    async with running(lab.sender.relay().run(), lab.reader.consumer(Table([every("cases", handle)])).run()):
+        [stuck] = await eventually(lab.reader.stuck)
+    assert "UniqueViolationError: 23505" in stuck.cause and "constraint_name=one_name" in stuck.cause
+    assert "Odile" not in stuck.cause and "+336" not in stuck.cause
 
 
 async def test_50_arrivals_during_a_drain_join_the_queue_in_order(lab: Lab) -> None:
@@ -104,7 +116,8 @@ async def test_retry_tries_at_once_and_says_who_asked(lab: Lab) -> None:
             await tx.conn.execute("update kit.parked_key set next_try = now() + interval '1 day'")
         failing.healed = True
         async with running(lab.reader.drainer(failing.table).run()):
-            await retry(lab.reader.db, "cases", key, "claire", "the tariff has come")
+            async with lab.reader.db.transaction() as tx:
+                await retry(tx, "cases", key, "claire", "the tariff has come")
             await eventually(lambda: lab.once(key, upto=4))
     assert await lab.reader.fetch("select key, action, by_whom, reason from kit.parked_audit") == [(key, "retry", "claire", "the tariff has come")]
 
@@ -114,9 +127,10 @@ async def test_a_dismissed_record_is_never_applied_and_those_behind_it_are(lab: 
     key, failing = new_id(), Failing()
     await park(lab, key)
     async with running(lab.sender.relay().run(), lab.reader.consumer(failing.table).run(), lab.reader.drainer(failing.table).run()):
-        await eventually(lab.reader.stuck)
+        [stuck] = await eventually(lab.reader.stuck)
         await eventually(lab.caught_up)
-        await dismiss(lab.reader.db, "cases", key, action, "claire", "booked by phone", seq=2)
+        async with lab.reader.db.transaction() as tx:
+            await dismiss(tx, "cases", key, action, "claire", "booked by phone", stuck.first)
         await eventually(lab.nothing_stuck)
         assert await lab.effects(key) == [1, 3, 4]
         await lab.sender.emit(key)
@@ -133,13 +147,14 @@ async def test_dismissing_another_record_than_the_one_seen_is_refused(lab: Lab) 
     key, failing = new_id(), Failing()
     await park(lab, key)
     async with running(lab.sender.relay().run(), lab.reader.consumer(failing.table).run()):
-        await eventually(lab.reader.stuck)
-    with pytest.raises(Conflict):
-        await dismiss(lab.reader.db, "cases", key, "skip", "claire", "seen too late", seq=1)
-    with pytest.raises(NotFound):
-        await dismiss(lab.reader.db, "cases", new_id(), "skip", "claire", "nothing there")
-    with pytest.raises(NotFound):
-        await retry(lab.reader.db, "cases", new_id(), "claire", "nothing there")
+        [stuck] = await eventually(lab.reader.stuck)
+    async with lab.reader.db.transaction() as tx:
+        with pytest.raises(Conflict):
+            await dismiss(tx, "cases", key, "skip", "claire", "seen too late", stuck.first - 1)
+        with pytest.raises(NotFound):
+            await dismiss(tx, "cases", new_id(), "skip", "claire", "nothing there")
+        with pytest.raises(NotFound):
+            await retry(tx, "cases", new_id(), "claire", "nothing there")
     assert await lab.reader.value("select count(*) from kit.parked_audit") == 0
 
 

@@ -62,6 +62,16 @@ def test_a_broad_except_would_be_refused(clause: str) -> None:
     assert shape.broad_excepts(f"try:\n    f()\n{clause}\n    pass") == [3]
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=where)
+def test_nothing_is_left_for_later(path: Path) -> None:
+    assert shape.unfinished(path.read_text()) == []
+
+
+@pytest.mark.parametrize("line", ["raise NotImplementedError", "raise NotImplementedError('later')", "return NotImplemented"])
+def test_what_is_left_for_later_would_be_refused(line: str) -> None:
+    assert shape.unfinished(f"def f():\n    {line}") == [2]
+
+
 @pytest.mark.parametrize("path", SPEAKERS, ids=where)
 def test_only_the_store_speaks_sql(path: Path) -> None:
     assert shape.sql_outside_store(path.read_text()) == []

@@ -49,7 +49,7 @@ class Dispatch(Service):
             case tracking.VisitStarted():
                 self._take(following.visit_started(self.mission, event.provider_id))
             case tracking.VisitFailed():
-                self._take(following.visit_failed(self.mission, event.provider_id))
+                self._take(following.visit_failed(self.mission, event.provider_id, uid(next(self.ids)), RULES, NOW))
             case tracking.PrestationCompleted():
                 self._take(following.performed(self.mission, event.provider_id))
 
@@ -69,9 +69,8 @@ class Dispatch(Service):
         if rare and mission.provider_id:
             yield partial(self._try, answers.give_up, mission.provider_id, "worker_ill")
             yield partial(self._try, search.reassign, "reassigned")
-        lost = {offer.provider_id for offer in mission.offers if offer.status == "taken_back"}
         if rare:
-            for provider_id in sorted({ANNA, BORIS} - lost):
+            for provider_id in (ANNA, BORIS):
                 yield partial(self._try, search.propose, [self._chosen(provider_id)], RULES, NOW)
                 yield partial(self._try, search.assign, self._chosen(provider_id), SLOT, "urgent", RULES, NOW)
 

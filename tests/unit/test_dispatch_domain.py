@@ -125,7 +125,7 @@ def test_a_started_visit_wins_over_the_cancellation_and_over_who_was_asked_inste
 def test_a_visit_that_fails_after_the_mission_was_given_to_others_is_theirs_again_and_its_provider_is_told() -> None:
     reassigned = search.reassign(accepted(), "provider_fell_silent")[0]
     at_work = following.visit_started(search.offer(reassigned, Chosen("to_boris", "boris", ()), RULES, NOW)[0], "anna")[0]
-    lost, facts = following.visit_failed(at_work, "anna")
+    lost, facts = following.visit_failed(at_work, "anna", "task", RULES, NOW)
     assert (lost.status, lost.provider_id, names(facts)) == ("searching", None, ["Lost"])
     assert documents.of_fact(lost, facts[0])[1]["kind"] == "cancelled"  # type: ignore[index]
 

@@ -84,6 +84,16 @@ def test_each_rule_refuses_with_its_own_code(person: Person | None, claim: Claim
     assert set(found.trace[:-1]) <= set(COVERAGE_TRACE)
 
 
+def test_a_contract_that_somebody_else_holds_does_not_cover_this_person() -> None:
+    [found] = attempts(PERSON, replace(CLAIM, contract_id="theirs"), {"theirs"})
+    assert isinstance(found, Refusal)
+    assert (found.reason, found.trace) == ("beneficiary_not_covered", ("member_active", "beneficiary_not_covered"))
+    assert found.reason in COVERAGE_REFUSED
+    [mine] = attempts(PERSON, replace(CLAIM, contract_id=CONTRACT.id, principal_id="another"), {CONTRACT.id})
+    assert isinstance(mine, Refusal)
+    assert mine.reason == "no_contract"
+
+
 def test_the_last_day_of_a_contract_is_covered_and_days_are_those_of_paris() -> None:
     late = replace(CLAIM, starts_at=datetime(2026, 2, 28, 23, 30, tzinfo=UTC))  # 1 March in Paris
     assert isinstance(verdict(under(ends_on=date(2026, 3, 1)), late), Grant)

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,24 @@ def test_a_case_number_is_grouped_by_three_and_keeps_the_suffix_of_its_need() ->
 
 def test_what_is_not_a_case_number_is_shown_as_it_is() -> None:
     assert filters.case("4820") == "4820"
+
+
+@pytest.mark.parametrize(
+    ("amount", "french", "english"),
+    [(Decimal("2.500"), "2,5", "2.5"), (2, "2", "2"), (Decimal("1E+3"), "1\u202f000", "1,000"), (0.125, "0,125", "0.125")],
+)
+def test_a_number_is_written_as_each_language_does(folder: Path, amount: Decimal | float, french: str, english: str) -> None:
+    assert shown(folder, "{{ amount|number }}", amount=amount) == french
+    assert shown(folder, "{{ amount|number }}", query="lang=en", amount=amount) == english
+    in_words = '{{ ngettext("%(n)s restante sur %(all)s", "%(n)s restantes sur %(all)s", amount, n=amount, all=amount) }}'
+    assert french in shown(folder, in_words, amount=amount)
+
+
+@pytest.mark.parametrize("amount", [Decimal("2.5"), 2.5])
+def test_a_number_with_decimals_cannot_be_shown_as_python_writes_it(folder: Path, amount: Decimal | float) -> None:
+    with pytest.raises(TypeError, match="number"):
+        shown(folder, "{{ amount }}", amount=amount)
+    assert shown(folder, "{{ amount|string }}", amount=amount) == "2.5"
 
 
 def test_a_service_is_named_in_both_languages_and_an_unknown_one_shown_by_its_code(folder: Path) -> None:

@@ -38,10 +38,11 @@ async def move(conn: Connection, need_id: str, zone: str) -> None:
 
 
 async def grant(conn: Connection, decisions: Iterable[tuple[str, str, str, int | None, Decimal]]) -> None:
-    """(need id, decision id, guarantee, cap, member rate) each."""
+    """(need id, decision id, guarantee, cap, member rate) each. In the order in which everybody locks needs."""
+    ordered = sorted(decisions, key=lambda decision: decision[0])
     await conn.executemany(
         "update need set decision = 'granted', decision_id = $2, guarantee = $3, cap_gross_cents = $4, member_rate = $5 where id = $1",
-        list(decisions),
+        ordered,
     )
 
 

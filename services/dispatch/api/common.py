@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from contracts.common import Code, Id
 from services.dispatch.domain.mission import Slot
+from services.kit.bounds import Moment
 from services.kit.idempotency import Command, CommandDependency
 
 PREFIX = "/api/dispatch/v1"
@@ -15,8 +16,8 @@ Cmd = Annotated[Command, CommandDependency]
 class SlotBody(BaseModel):
     """Times carry an offset."""
 
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Moment
+    end: Moment
 
     @property
     def slot(self) -> Slot:

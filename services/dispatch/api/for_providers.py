@@ -16,6 +16,7 @@ from services.dispatch.usecases.callers import PROVIDER, known, own
 from services.kit import cursor
 from services.kit.app import PROBLEMS
 from services.kit.auth import Caller, allow
+from services.kit.bounds import Limit
 from services.kit.db import Transaction
 
 router = APIRouter(prefix=PREFIX, tags=["dispatch: providers"], responses=PROBLEMS)
@@ -46,7 +47,7 @@ async def read_feed(
     caller: Reader,
     request: Request,
     after: Annotated[str | None, Query(description="the `next` of the page before; none: from the beginning, 30 days back at most")] = None,
-    limit: Annotated[int, Query(ge=1, le=cursor.LIMIT)] = 100,
+    limit: Limit = 100,
 ) -> dict[str, Any]:
     """All this provider is told, in order, without gaps."""
     place = cursor.decode(after, cursor.number)

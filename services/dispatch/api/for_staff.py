@@ -18,6 +18,7 @@ from services.dispatch.usecases.providers import place, upsert_provider
 from services.kit import cursor
 from services.kit.app import PROBLEMS
 from services.kit.auth import DESK, STAFF, Caller, allow
+from services.kit.bounds import Day, Limit
 from services.kit.db import Transaction
 from services.kit.errors import NotFound
 
@@ -29,7 +30,6 @@ Agent = Annotated[Caller, allow("dispatch:write", *DESK)]
 Keeper = Annotated[Caller, allow("dispatch:write", "supervisor", "admin")]
 State = Literal["waiting", "searching", "offered", "unfilled", "accepted", "started", "done", "cancelled"]
 After = Annotated[str | None, Query(description="the `next` of the page before")]
-Limit = Annotated[int, Query(ge=1, le=cursor.LIMIT)]
 
 
 class Proposal(BaseModel):
@@ -58,7 +58,7 @@ class ProviderBody(BaseModel):
     areas: list[AreaBody] = Field(max_length=200)
     door: Literal["extranet", "polling", "kafka"]
     capacity_per_day: int = Field(ge=0, le=100_000)
-    ended_on: str | None = Field(default=None, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+    ended_on: Day | None = None
 
 
 @router.get("/missions")
@@ -179,7 +179,7 @@ async def put_provider(provider_id: Id, body: ProviderBody, caller: Keeper, comm
         areas=tuple(Area(area.service, area.radius_km, tuple(area.departements)) for area in body.areas),
         door=body.door,
         capacity_per_day=body.capacity_per_day,
-        ended_on=body.ended_on,
+        ended_on=body.ended_on.isoformat() if body.ended_on else None,
     )
 
     async def action(tx: Transaction) -> dict[str, Any]:

@@ -60,15 +60,20 @@ def performed(mission: Mission, provider_id: str) -> Decision:
     return replace(mission, status="done"), [*facts, Done(offer)]
 
 
-def visit_failed(mission: Mission, provider_id: str) -> Decision:
-    """The mission stays the provider's until a person decides. One that had been given to others before is theirs again."""
+def visit_failed(mission: Mission, provider_id: str, task_id: str, rules: Rules, now: datetime) -> Decision:
+    """The mission stays the provider's until a person decides. One that was taken back before its start was heard is so again, and the
+    log is told once more: the first time, nobody believed it while the visit went on. What was given to others is theirs again."""
     offer = mission.offer(mission.offer_id)
     if mission.status != "started" or mission.provider_id != provider_id or offer is None:
         return mission, []
-    if offer.reason in (None, "need_cancelled"):
+    if offer.reason is None:
         return replace(mission, status="accepted"), []
     lost = replace(offer, status="taken_back")
-    return replace(mission.with_offer(lost), status="searching", provider_id=None, offer_id=None), [Lost(lost)]
+    without = replace(mission.with_offer(lost), status="searching", provider_id=None, offer_id=None)
+    if offer.reason != "need_cancelled":
+        return without, [Lost(lost, again=True)]
+    unfilled, opened = open_unfilled(replace(without, status="unfilled"), task_id, rules, now)
+    return unfilled, [Lost(lost, again=False), *opened]
 
 
 def reinstated(mission: Mission, task_id: str, rules: Rules, now: datetime) -> Decision:

@@ -168,6 +168,7 @@ class Lost:
     """Its visit had started though it was taken back before, and failed: what was decided before stands."""
 
     offer: Offer
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ def _event(mission: Mission, fact: Fact, by: Actor) -> Event | None:
             return contract.OfferWithdrawn(**_about(mission, offer), reason=offer.reason)
         case facts.TakenBack(offer, again):
             return contract.MissionCancelled(**need, mission_id=mission.id, provider_id=offer.provider_id, reason=offer.reason, again=again)
+        case facts.Lost(offer, again):
+            return contract.MissionCancelled(**need, mission_id=mission.id, provider_id=offer.provider_id, reason="visit_failed", again=again)
         case facts.AmendmentAsked(offer, wish, answer_by):
             return contract.MissionAmended(
                 **need,
@@ -73,7 +75,7 @@ def _event(mission: Mission, fact: Fact, by: Actor) -> Event | None:
             return TaskOpened(**need, task_id=task.id, kind=task.kind, role="agent", due_at=due_at, reason=reason)
         case facts.TaskClosed(task, outcome):
             return TaskClosed(**need, task_id=task.id, outcome=outcome, closed_by=by)
-        case facts.Started() | facts.Lost() | facts.Done():
+        case facts.Started() | facts.Done():
             return None  # tracking has said so
 
 

@@ -54,6 +54,16 @@ async def read(conn: Connection, provider_id: str, after: int, limit: int) -> li
     return [row["document"] for row in rows]
 
 
+async def head(conn: Connection, provider_id: str) -> tuple[int, str | None, datetime | None]:
+    """The last position; what this provider answered last, and when, as far back as the feed is kept."""
+    row = await conn.fetchrow(
+        "select h.last, a.kind, a.at from feed_head h left join lateral (select kind, at from provider_feed f where f.provider_id = h.provider_id"
+        " and kind in ('accepted', 'declined', 'reconfirmed') order by position desc limit 1) a on true where h.provider_id = $1",
+        provider_id,
+    )
+    return (row["last"], row["kind"], row["at"]) if row else (0, None, None)
+
+
 async def purge(conn: Connection, now: datetime) -> None:
     await conn.execute("delete from provider_feed where at < $1", now - KEPT)
 

@@ -81,6 +81,7 @@ def _own(row: Any) -> dict[str, Any]:
     found = {
         "mission_id": row["mission_id"],
         "offer_id": row["offer_id"],
+        "case_id": row["case_id"],
         "case_number": row["number"],
         "service": row["service"],
         "status": row["status"],

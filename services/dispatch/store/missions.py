@@ -9,6 +9,7 @@ from services.dispatch.domain.mission import Mission, Offer, Place, Slot, Task, 
 from services.kit.db import Connection
 
 DECLINES_WITHIN = timedelta(days=7)
+_BY_ID = "select * from mission where id = $1"
 _OFFERS = "select * from offer where mission_id = any($1::uuid[]) order by mission_id, attempt"
 
 
@@ -40,7 +41,7 @@ async def insert(conn: Connection, needs: Sequence[NewNeed], now: datetime) -> N
 
 
 async def lock(conn: Connection, mission_id: str) -> Mission | None:
-    return await _one(conn, await conn.fetchrow("select * from mission where id = $1 for update", mission_id))
+    return await _one(conn, await conn.fetchrow(_BY_ID + " for update", mission_id))
 
 
 async def lock_by_offer(conn: Connection, offer_id: str) -> Mission | None:
@@ -58,7 +59,7 @@ async def lock_by_needs(conn: Connection, need_ids: Sequence[str]) -> dict[str, 
 
 
 async def read(conn: Connection, mission_id: str) -> Mission | None:
-    return await _one(conn, await conn.fetchrow("select * from mission where id = $1", mission_id))
+    return await _one(conn, await conn.fetchrow(_BY_ID, mission_id))
 
 
 async def _one(conn: Connection, row: Any) -> Mission | None:

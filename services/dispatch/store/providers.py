@@ -35,6 +35,12 @@ async def read(conn: Connection, provider_id: str) -> Provider | None:
     return _provider(row) if row else None
 
 
+async def find(conn: Connection, name: str) -> Provider | None:
+    """By code, or by id."""
+    row = await conn.fetchrow("select * from provider where code = $1 or id::text = $1", name)
+    return _provider(row) if row else None
+
+
 async def save(conn: Connection, provider: Provider) -> None:
     await conn.execute(
         "insert into provider (id, code, label, siret, place, areas, door, capacity_per_day, version, ended_on)"

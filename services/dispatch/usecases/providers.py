@@ -1,7 +1,7 @@
 """Keeping the network of providers."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from io import StringIO
 
@@ -40,10 +40,11 @@ def from_csv(text: str) -> list[Provider]:
 
     areas: `gardening 40; towing 60 35 56`: service, radius in km, then the départements served whole. Raises `Invalid`.
     """
-    return [_of_row(row) for row in csv.DictReader(StringIO(text))]
+    return [of_row(row) for row in csv.DictReader(StringIO(text))]
 
 
-def _of_row(row: dict[str, str]) -> Provider:
+def of_row(row: Mapping[str, str]) -> Provider:
+    """Raises `Invalid`."""
     try:
         door = next(door for door in DOORS if door == row["door"])
         return Provider(
@@ -63,4 +64,6 @@ def _of_row(row: dict[str, str]) -> Provider:
 def _areas(written: Iterable[str]) -> Iterable[Area]:
     for area in written:
         if words := area.split():
+            if len(words) < 2 or not words[1].isdecimal():
+                raise Invalid(f"an area is a service, a radius in km and départements, not {area.strip()!r}", code="bad_area")
             yield Area(words[0], int(words[1]), tuple(words[2:]))

@@ -8,9 +8,9 @@ create table kit.counter (
   primary key (topic, key)
 ) with (fillfactor = 80);
 
+-- Everything a service has said, in order; a row is written once and never changed.
 create table kit.outbox (
   id bigint generated always as identity primary key,
-  lane smallint not null check (lane in (0, 1)),
   aggregatetype text not null,
   aggregateid text not null,
   seq bigint not null,
@@ -20,12 +20,28 @@ create table kit.outbox (
   correlation_id uuid not null,
   causation_id uuid not null,
   traceparent text not null,
-  at timestamptz not null,
-  published_at timestamptz
-) with (fillfactor = 80, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.05);
-create index outbox_unpublished on kit.outbox (lane, id) where published_at is null;
-create index outbox_waiting on kit.outbox (aggregatetype, aggregateid, lane) where published_at is null;
+  at timestamptz not null
+);
 create index outbox_at on kit.outbox using brin (at);
+
+-- What of it the broker has not confirmed yet. Apart, because marking a row in a table of whole events would write the event again.
+create table kit.unsent (
+  lane smallint not null check (lane in (0, 1)),
+  id bigint not null,
+  topic text not null,
+  key text not null,
+  primary key (lane, id)
+) with (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.05);
+create index unsent_bulk on kit.unsent (topic, key) where lane = 1;
+
+-- Topics that refuse us, missing or not ours to write: their rows wait, the others go on.
+create table kit.refused (
+  topic text primary key,
+  cause text not null,
+  since timestamptz not null,
+  waits interval not null,
+  until timestamptz not null
+);
 
 -- The last place in the log that the relay knows to hold a row of ours: a restored database compares itself with what follows.
 create table kit.published (

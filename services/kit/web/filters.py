@@ -5,7 +5,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 
 from contracts import reasons
 
@@ -32,6 +32,11 @@ def service(code: str, lang: str = "fr") -> str:
 
 def euro(cents: int, lang: str = "fr") -> str:
     return format_currency(Decimal(cents) / 100, "EUR", locale=LOCALES[lang])
+
+
+def number(amount: Decimal | float, lang: str = "fr") -> str:
+    """2,5 and 1 250; three decimals at most, none for nothing."""
+    return format_decimal(amount, "#,##0.###", locale=LOCALES[lang])
 
 
 def local(moment: datetime, zone: str | tzinfo = PARIS) -> datetime:

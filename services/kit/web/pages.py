@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,6 +134,7 @@ def environment(service_folder: Path, words: Words) -> Environment:
         loader=ChoiceLoader([FileSystemLoader(folder / "templates") for folder in (service_folder, KIT)]),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_written,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
@@ -140,11 +142,18 @@ def environment(service_folder: Path, words: Words) -> Environment:
     # Not Jinja's "newstyle": it marks every translated text as safe, so that _(something typed) would not be escaped.
     made.install_gettext_callables(words.gettext, words.ngettext, newstyle=False)  # type: ignore[attr-defined]
     made.policies["ext.i18n.trimmed"] = True
-    for make in (filters.service, filters.euro, filters.day, filters.long_day, filters.hour, filters.daytime, filters.span):
+    for make in (filters.service, filters.euro, filters.number, filters.day, filters.long_day, filters.hour, filters.daytime, filters.span):
         made.filters[make.__name__] = partial(make, lang=words.lang)
     made.filters |= {"case": filters.case, "spaced": spaced if words.lang == "fr" else str}
     made.globals |= {"static": static, "icon": icon, "fresh_key": fresh_key, "htmx_config": json.dumps(HTMX)}
     return made
+
+
+def _written(value: object) -> object:
+    """Raises TypeError for a bare number with decimals: each language writes it in its own way, machines in another."""
+    if isinstance(value, Decimal | float):
+        raise TypeError("write it with |number for people, with |string for a machine")
+    return value
 
 
 def icon(name: str, known: frozenset[str] = frozenset(icon_names())) -> str:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from services.kit import drainer, parking, pausing
 from services.kit.auth import STAFF, Caller, allow
+from services.kit.bounds import Seq
 from services.kit.db import Database, Transaction
 from services.kit.errors import NotFound, Refusal
 from services.kit.idempotency import Command, CommandDependency
@@ -36,10 +37,10 @@ def router(service: str) -> APIRouter:
         caller: Annotated[Caller, allow(f"{service}:write", *MAY_ACT)],
         command: Cmd,
         key: Typed = "",
-        seq: Typed = "",
+        record: Annotated[Seq | None, Form()] = None,
     ) -> Response:
         async def effect(tx: Transaction) -> dict[str, str]:
-            await _act(request.app.state.db, tx, action, topic, key, int(seq) if seq.isdigit() else None, caller.id, reason)
+            await _act(tx, action, topic, key, record, caller.id, reason)
             return {}
 
         try:
@@ -71,12 +72,12 @@ def router(service: str) -> APIRouter:
     return made
 
 
-async def _act(db: Database, tx: Transaction, action: Action, topic: str, key: str, seq: int | None, by_whom: str, reason: str) -> None:
+async def _act(tx: Transaction, action: Action, topic: str, key: str, record: int | None, by_whom: str, reason: str) -> None:
     """Raises `NotFound`, and `Conflict` when another record is first by now."""
     if action == "resume":
         if not await pausing.resume(tx, topic, by_whom, reason):
             raise NotFound(f"{topic} is not paused")
     elif action == "retry":
-        await drainer.retry(db, topic, key, by_whom, reason)
+        await drainer.retry(tx, topic, key, by_whom, reason)
     else:
-        await drainer.dismiss(db, topic, key, "skip" if action == "skip" else "done_by_hand", by_whom, reason, seq)
+        await drainer.dismiss(tx, topic, key, "skip" if action == "skip" else "done_by_hand", by_whom, reason, record)

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 from babel.messages.pofile import read_po
 from starlette.requests import Request
+
+from services.kit.web.filters import number
 
 LANGUAGES = ("fr", "en")
 COOKIE = "lang"
@@ -53,7 +56,8 @@ class Words:
 
     def _fill(self, text: str, values: Mapping[str, object]) -> str:
         shown = spaced(text) if self.lang == "fr" else text
-        return shown % values if values else shown
+        written = {name: number(value, self.lang) if isinstance(value, Decimal | float) else value for name, value in values.items()}
+        return shown % written if written else shown
 
 
 def read(file: Path, lang: str) -> dict[str, tuple[str, ...]]:

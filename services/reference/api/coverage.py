@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from contracts.common import Actor, Code, Exact, Id, Insee
 from contracts.reasons import text
 from services.kit import places
 from services.kit.app import PROBLEMS
 from services.kit.auth import DESK, STAFF, Caller, allow
+from services.kit.bounds import Moment
 from services.kit.db import Transaction
 from services.kit.errors import NotFound
 from services.kit.idempotency import Command, CommandDependency
@@ -33,7 +34,7 @@ class Ask(BaseModel):
     contract_id: Id | None = None
     service: Code
     place: Insee
-    start: AwareDatetime
+    start: Moment
     quantity: Decimal = Field(default=Decimal(1), gt=0, le=100, decimal_places=2)
     unit: Code = "unit"
 

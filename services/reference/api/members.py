@@ -11,6 +11,7 @@ from contracts.common import Code, Exact, Id, Insee, Postcode
 from services.kit import phones, places
 from services.kit.app import PROBLEMS
 from services.kit.auth import DESK, STAFF, Caller, allow
+from services.kit.bounds import Day
 from services.kit.db import Transaction
 from services.kit.errors import NotFound
 from services.kit.idempotency import Command, CommandDependency
@@ -86,7 +87,7 @@ class Provisional(BaseModel):
     last_name: str = Field(min_length=1, max_length=80)
     first_name: str = Field(default="", max_length=80)
     civility: str = Field(default="", max_length=20)
-    birth_date: date | None = None
+    birth_date: Day | None = None
     phone: str | None = Field(default=None, max_length=30, description="as typed; stored as E.164 of the postcode's region")
     email: str | None = Field(default=None, max_length=200, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
     address: str = Field(default="", max_length=300)

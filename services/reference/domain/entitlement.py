@@ -1,6 +1,6 @@
 """What a person is entitled to: every rule that a decision tries, in order, and the choice among what passes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -132,8 +132,8 @@ Attempt = Option | Refusal
 Verdict = Grant | Refusal
 
 
-def attempts(person: Person | None, claim: Claim) -> list[Attempt]:
-    """One per guarantee tried, or the refusal before any could be. Never empty."""
+def attempts(person: Person | None, claim: Claim, others: Collection[str] = ()) -> list[Attempt]:
+    """One per guarantee tried, or the refusal before any could be. Never empty. `others`: contracts that somebody else holds."""
     if person is None:
         return [Refusal("not_a_member", ("not_a_member",))]
     if person.provisional:
@@ -144,7 +144,9 @@ def attempts(person: Person | None, claim: Claim) -> list[Attempt]:
         contract for contract in person.contracts if claim.contract_id in (None, contract.id) and claim.principal_id in (None, contract.principal_id)
     ]
     if not held:
-        return [Refusal("no_contract", ("member_active", "no_contract"))]
+        theirs = claim.contract_id in others and all(contract.id != claim.contract_id for contract in person.contracts)
+        lacking = "beneficiary_not_covered" if theirs else "no_contract"
+        return [Refusal(lacking, ("member_active", lacking))]
     return [attempt for contract in held for attempt in _under(contract, claim)]
 
 

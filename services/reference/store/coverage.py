@@ -1,6 +1,6 @@
 """Entitlements, rights and covers. Everything takes and returns many at once: a batch of needs costs what one does."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -29,6 +29,12 @@ async def persons(conn: Connection, member_ids: Sequence[str]) -> dict[str, Pers
         member_ids,
     )
     return {member_id: _person(list(of)) for member_id, of in groupby(rows, lambda row: row["member_id"])}
+
+
+async def known_contracts(conn: Connection, ids: Collection[str]) -> set[str]:
+    """Those of the ids that are contracts, as far as the caller may see."""
+    rows = await conn.fetch("select id from contract where id = any($1::uuid[])", list(ids))
+    return {row["id"] for row in rows}
 
 
 async def lock_rights(conn: Connection, keys: Iterable[RightsKey]) -> dict[RightsKey, Rights]:

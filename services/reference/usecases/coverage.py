@@ -16,6 +16,7 @@ from services.reference.domain import coverage as domain
 from services.reference.domain.coverage import Cover, Decision, Fact
 from services.reference.domain.entitlement import (
     CONTRACT_ZONE,
+    Attempt,
     Claim,
     Contract,
     Guarantee,
@@ -57,16 +58,16 @@ class Entitled:
 
 async def preview(conn: Connection, claim: Claim) -> tuple[Person | None, Verdict, dict[RightsKey, Rights]]:
     """The decision as it would be now; reserves nothing and locks nothing."""
-    person = (await store.persons(conn, [claim.member_id])).get(claim.member_id)
-    tried = attempts(person, claim)
+    people = await store.persons(conn, [claim.member_id])
+    [tried] = await _tried(conn, people, [claim])
     rights = await store.read_rights(conn, (attempt.key for attempt in tried if isinstance(attempt, Option)))
-    return person, choose(tried, rights), rights
+    return people.get(claim.member_id), choose(tried, rights), rights
 
 
 async def decide(tx: Transaction, asked: Sequence[Asked]) -> None:
     """The binding decision about each need, in the given order, under a lock on all rights that any of them could use."""
     people = await store.persons(tx.conn, list({one.claim.member_id for one in asked}))
-    tried = [attempts(people.get(one.claim.member_id), one.claim) for one in asked]
+    tried = await _tried(tx.conn, people, [one.claim for one in asked])
     rights = await store.lock_rights(tx.conn, (attempt.key for each in tried for attempt in each if isinstance(attempt, Option)))
     decided = []
     for one, each in zip(asked, tried, strict=True):
@@ -80,7 +81,7 @@ async def amend(tx: Transaction, need_id: str, alter: Callable[[Claim], Claim]) 
     before = (await store.load(tx.conn, [need_id]))[need_id]
     claim = alter(before.claim)
     people = await store.persons(tx.conn, [claim.member_id])
-    tried = attempts(people.get(claim.member_id), claim)
+    [tried] = await _tried(tx.conn, people, [claim])
     rights = await store.lock_rights(tx.conn, (attempt.key for attempt in tried if isinstance(attempt, Option)))
     free = store.added(rights, store.holdings([before], -1))
     after, facts = domain.amend(before, claim, choose(tried, free), new_id(), new_id(), tx.now, hold)
@@ -110,6 +111,14 @@ async def settle(tx: Transaction, task_id: str, outcome: str, by: Actor) -> None
     before = await store.load(tx.conn, [need_id])
     after, facts = domain.settle(before[need_id], outcome)
     await _save(tx, list(before.values()), [(after, facts, tx.cause)], by)
+
+
+async def _tried(conn: Connection, people: Mapping[str, Person], claims: Sequence[Claim]) -> list[list[Attempt]]:
+    """Only for a contract that its claimant does not hold is it asked whether somebody else does."""
+    held = {contract.id for person in people.values() for contract in person.contracts}
+    named = {claim.contract_id for claim in claims if claim.contract_id} - held
+    others = held | await store.known_contracts(conn, named) if named else held
+    return [attempts(people.get(claim.member_id), claim, others) for claim in claims]
 
 
 async def _save(tx: Transaction, before: Sequence[Cover], decided: Sequence[tuple[Cover, list[Fact], Cause]], by: Actor = SYSTEM) -> None:

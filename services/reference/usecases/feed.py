@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -26,6 +26,7 @@ BATCH = 2_000
 LISTED = 1_000  # bad rows that a report names; all are counted
 
 Kind = Literal["principals", "products", "guarantees", "members", "contracts"]
+KINDS: tuple[Kind, ...] = get_args(Kind)  # none refers to one that follows it
 Content = dict[str, Any]
 Save = Callable[[Transaction, list[Content]], Awaitable[set[str] | None]]
 
@@ -66,8 +67,11 @@ class _Known:
     today: date
 
 
-async def load_csv(db: Database, kind: Kind, file: Path) -> Report:
-    """Raises `Invalid` for a file that is not of this kind; a bad row stops nothing and is reported."""
+async def load_csv(db: Database, kind: Kind, file: Path, heard: Callable[[int], None] = lambda _: None) -> Report:
+    """Raises `Invalid` for a file that is not of this kind; a bad row stops nothing and is reported.
+
+    `heard` gets how many lines are done, now and then, of twice those of the file: each is read, later written.
+    """
     report = Report(kind)
     feed = new_id()
     async with db.transaction() as tx:
@@ -87,9 +91,10 @@ async def load_csv(db: Database, kind: Kind, file: Path) -> Report:
         batch.append((line, row.key, hashlib.blake2b(content, digest_size=16).digest(), content.decode()))
         if len(batch) == 5 * BATCH:
             await _stage(db, feed, batch)
+            heard(line)
     await _stage(db, feed, batch)
     try:
-        await _write(db, kind, feed, report)
+        await _write(db, kind, feed, report, heard)
     finally:
         async with db.transaction() as tx:
             await store.clear(tx.conn, feed)
@@ -103,7 +108,7 @@ async def _stage(db: Database, feed: str, batch: list[tuple[int, str, bytes, str
         batch.clear()
 
 
-async def _write(db: Database, kind: Kind, feed: str, report: Report) -> None:
+async def _write(db: Database, kind: Kind, feed: str, report: Report, heard: Callable[[int], None]) -> None:
     line = 1
     products: set[str] = set()
     while True:
@@ -121,6 +126,7 @@ async def _write(db: Database, kind: Kind, feed: str, report: Report) -> None:
                 report.refuse(row["line"], "unknown_member", "member")
             else:
                 report.changed += 1
+        heard(report.rows + line)
         if kind == "guarantees":
             products |= {content["product"] for content in contents}
     if products:

@@ -1,5 +1,6 @@
 """What a row of each feed file may hold: columns are the fields, lists are separated by `|`, an empty cell means the default."""
 
+from abc import ABC, abstractmethod
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, Self
@@ -28,13 +29,13 @@ Departements = Annotated[list[Departement], BeforeValidator(_split)]
 Places = Annotated[list[Departement | Insee], BeforeValidator(_split)]
 
 
-class Row(BaseModel):
+class Row(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @property
+    @abstractmethod
     def key(self) -> str:
         """What makes two rows the same thing."""
-        raise NotImplementedError
 
 
 class PrincipalRow(Row):

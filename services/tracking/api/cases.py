@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from contracts.common import Id
-from services.kit import cursor
 from services.kit.app import PROBLEMS
+from services.kit.bounds import Limit, Position, Rank
 from services.kit.errors import Forbidden, NotFound
 from services.tracking.api.shared import PREFIX, Reader, db, hub
 from services.tracking.store import cases
@@ -15,9 +15,6 @@ from services.tracking.usecases import read
 from services.tracking.usecases.search import Sort, following, narrowed, own, place, plain
 
 router = APIRouter(prefix=PREFIX, tags=["cases"], responses=PROBLEMS)
-
-After = Annotated[str | None, Query(description="`source:key:seq`, as a command answered it in Entraide-Position: waits up to 2 s for it")]
-Limit = Annotated[int, Query(ge=1, le=cursor.LIMIT)]
 
 
 @router.get("/cases")
@@ -63,7 +60,7 @@ async def board(caller: Reader, request: Request, after: str | None = None, limi
 
 @router.get("/cases/{key}")
 async def read_case(
-    key: Annotated[str, Path(max_length=40, description="id or number, spaces allowed")], caller: Reader, request: Request, after: After = None
+    key: Annotated[str, Path(max_length=40, description="id or number, spaces allowed")], caller: Reader, request: Request, after: Position = None
 ) -> dict[str, Any]:
     """One case, by id or number, in the words of whoever asks."""
     return await read.case(db(request), hub(request), caller, plain(key), after)
@@ -74,8 +71,8 @@ async def timeline(
     case_id: Id,
     caller: Reader,
     request: Request,
-    after: After = None,
-    before: Annotated[int | None, Query(description="the `next` of the page before")] = None,
+    after: Position = None,
+    before: Annotated[Rank | None, Query(description="the `next` of the page before")] = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """What happened, newest first; for staff."""

@@ -11,6 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from services.kit.app import PROBLEMS
 from services.kit.auth import Caller
+from services.kit.bounds import Seq
 from services.tracking.api.shared import PREFIX, Reader, db, hub
 from services.tracking.store import changes
 from services.tracking.stream import MOST, Change, Hub, next_change, seen_by
@@ -24,12 +25,12 @@ LOADING_S = 15.0  # a page is not older than that when its browser begins to lis
 async def stream(
     caller: Reader,
     request: Request,
-    last_event_id: Annotated[int | None, Query(ge=0)] = None,
-    last_heard: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+    last_event_id: Annotated[Seq | None, Query()] = None,
+    last_heard: Annotated[Seq | None, Header(alias="Last-Event-ID")] = None,
 ) -> EventSourceResponse:
     """Ids are the view's sequence: what came after Last-Event-ID is told first. `ping` every 5 s, `end` when the token runs out,
     `reset` when what was missed cannot be told."""
-    after = int(last_heard) if last_heard and last_heard.isdigit() else last_event_id
+    after = last_event_id if last_heard is None else last_heard
     until = _expiry(request.headers["authorization"].partition(" ")[2])
     return EventSourceResponse(_events(request, hub(request), caller, after, until), ping=3600, headers={"X-Accel-Buffering": "no"})
 
@@ -62,7 +63,7 @@ async def _missed(request: Request, caller: Caller, after: int | None, last: int
     async with db(request).connection() as conn:
         if after is None:
             after = await changes.just_before(conn, LOADING_S, MOST - 1)
-        rows = await changes.since(conn, after, MOST)
+        _, rows = await changes.since(conn, after, MOST)
     if len(rows) == MOST:
         return [None]
     return [change for row in rows if row["seq"] <= last and (change := seen_by(caller, row))]

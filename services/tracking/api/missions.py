@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from contracts.common import Code, Id
 from services.kit.app import PROBLEMS
+from services.kit.bounds import IfMatch, Moment, version
 from services.kit.errors import Forbidden, NotFound
-from services.tracking.api.shared import PREFIX, AtWork, Cmd, Desk, IfMatch, Reader, db, version
+from services.tracking.api.shared import PREFIX, AtWork, Cmd, Desk, Reader, db
 from services.tracking.domain import visit as domain
 from services.tracking.domain.visit import Visit
 from services.tracking.store import visits
@@ -30,8 +31,8 @@ class Completion(BaseModel):
     """What was done, in articles of the tariff. Times only where they differ from what was recorded."""
 
     lines: list[LineBody] = Field(min_length=1, max_length=50)
-    started_at: AwareDatetime | None = None
-    completed_at: AwareDatetime | None = None
+    started_at: Moment | None = None
+    completed_at: Moment | None = None
 
 
 class Failure(BaseModel):
@@ -39,7 +40,7 @@ class Failure(BaseModel):
 
 
 class Eta(BaseModel):
-    eta: AwareDatetime
+    eta: Moment
 
 
 class Correction(BaseModel):

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from contracts.common import Code, Id
 from services.kit import cursor
 from services.kit.app import PROBLEMS
+from services.kit.bounds import IfMatch, Limit, version
 from services.kit.errors import Forbidden
-from services.tracking.api.shared import PREFIX, Cmd, Desk, IfMatch, Reader, db, version
+from services.tracking.api.shared import PREFIX, Cmd, Desk, Reader, db
 from services.tracking.store import tasks
 from services.tracking.usecases import tasks as usecases
 
@@ -28,7 +29,7 @@ async def list_tasks(
     state: Literal["open", "closed"] = "open",
     case_id: Id | None = None,
     after: Annotated[str | None, Query(description="the `next` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=cursor.LIMIT)] = 50,
+    limit: Limit = 50,
 ) -> dict[str, Any]:
     """What waits for a person, the first to fall due first."""
     if not caller.staff:

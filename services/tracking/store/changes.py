@@ -1,6 +1,7 @@
 """What the live stream tells: the last change of each topic, with a sequence whose order is that of the commits."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from services.kit.db import Connection
@@ -25,19 +26,19 @@ async def note(conn: Connection, topics: Mapping[str, str | None]) -> None:
 
 async def tell(conn: Connection) -> None:
     """One NOTIFY for all that was noted so far; waits for a transaction that is about to commit."""
-    await conn.execute("select pg_advisory_xact_lock($1)", _LOCK)
-    await conn.execute(f"notify {CHANNEL}")
+    await conn.execute("select pg_advisory_xact_lock($1), pg_notify($2, '')", _LOCK, CHANNEL)
 
 
-async def since(conn: Connection, seq: int, limit: int) -> list[dict[str, Any]]:
-    """In order, each with whose it is."""
+async def since(conn: Connection, seq: int, limit: int) -> tuple[datetime, list[dict[str, Any]]]:
+    """The clock, and the changes in order, each with whose it is."""
     rows = await conn.fetch(
-        "select ch.seq, ch.topic, ch.case_id, v.principal_id, v.member_id, v.provider_ids"
-        " from change ch left join view.case_view v on v.case_id = ch.case_id where ch.seq > $1 order by ch.seq limit $2",
+        "select c.now, ch.seq, ch.topic, ch.case_id, v.principal_id, v.member_id, v.provider_ids from (select now() as now) c"
+        " left join (select * from change where seq > $1 order by seq limit $2) ch on true"
+        " left join view.case_view v on v.case_id = ch.case_id order by ch.seq",
         seq,
         limit,
     )
-    return [dict(row) for row in rows]
+    return rows[0]["now"], [dict(row) for row in rows if row["seq"] is not None]
 
 
 async def just_before(conn: Connection, seconds: float, most: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from contracts.case_state import FOLD_VERSION, CaseState, NeedState, from_json, to_json
@@ -36,10 +37,12 @@ async def load(conn: Connection, schema: Schema, case_ids: Iterable[str]) -> dic
     return {row["case_id"]: Stored(from_json(row["folded"]), row["events"]) for row in rows}
 
 
-async def save_cases(conn: Connection, schema: Schema, cases: Sequence[tuple[Stored, Any]]) -> None:
-    """Each with the instant of its last event."""
+async def save(
+    conn: Connection, schema: Schema, cases: Sequence[tuple[Stored, datetime]], needs: Sequence[tuple[str, NeedState]], told: Sequence[Told]
+) -> None:
+    """Cases, each with the instant of its last event; needs, each with its case's id; rows of timelines. In one statement."""
     await conn.execute(
-        _UPSERT_CASES[schema],
+        _SAVE[schema],
         [stored.state.case_id for stored, _ in cases],
         [FOLD_VERSION] * len(cases),
         [to_json(stored.state) for stored, _ in cases],
@@ -56,15 +59,6 @@ async def save_cases(conn: Connection, schema: Schema, cases: Sequence[tuple[Sto
         [len(stored.state.crossings) for stored, _ in cases],
         [len(stored.state.not_understood) for stored, _ in cases],
         [len(stored.state.anomalies) for stored, _ in cases],
-    )
-
-
-async def save_needs(conn: Connection, schema: Schema, needs: Sequence[tuple[str, NeedState]]) -> None:
-    """Each with its case's id."""
-    if not needs:
-        return
-    await conn.execute(
-        _UPSERT_NEEDS[schema],
         [need.need_id for _, need in needs],
         [case_id for case_id, _ in needs],
         [need.rank for _, need in needs],
@@ -75,14 +69,6 @@ async def save_needs(conn: Connection, schema: Schema, needs: Sequence[tuple[str
         *_waits([need for _, need in needs]),
         [need.provider_id for _, need in needs],
         [need.mission_id for _, need in needs],
-    )
-
-
-async def tell(conn: Connection, schema: Schema, told: Sequence[Told]) -> None:
-    await conn.execute(
-        f"insert into {schema}.timeline (case_id, place, event_id, source, seq, type, at, need_id, data)"  # noqa: S608 - a literal
-        " select a, b, c, d, e, f, g, h, i::jsonb from unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::bigint[], $6::text[],"
-        " $7::timestamptz[], $8::uuid[], $9::text[]) as t (a, b, c, d, e, f, g, h, i)",
         [one.envelope.key for one in told],
         [one.place for one in told],
         [one.envelope.id for one in told],
@@ -105,17 +91,15 @@ def _waits(of: Sequence[CaseState] | Sequence[NeedState]) -> tuple[list[Any], li
     return [w and w.for_ for w in waits], [w and w.since for w in waits], [w and w.next for w in waits]
 
 
-def _upsert(schema: Schema, table: str, columns: dict[str, str]) -> str:
-    """One row per place of the arrays; the first column is the key."""
-    key, *others = columns
-    # An array of arrays cannot be unnested row by row: those come as text.
-    arrays = ", ".join(f"${n}::{'text' if kind == 'uuid[]' else kind}[]" for n, kind in enumerate(columns.values(), 1))
+def _insert(schema: Schema, table: str, columns: dict[str, str], first: int, *, key: str | None = None) -> str:
+    """One row per place of the arrays, which are the parameters from `first` on; with a key, a row that is there is replaced."""
+    # An array of arrays cannot be unnested row by row, nor an array of json decoded: those come as text.
+    arrays = ", ".join(f"${n}::{'text' if kind in ('uuid[]', 'jsonb') else kind}[]" for n, kind in enumerate(columns.values(), first))
     values = ", ".join(f"t.{name}::{kind}" for name, kind in columns.items())
-    changed = ", ".join(f"{name} = excluded.{name}" for name in others)
-    return (
-        f"insert into {schema}.{table} ({', '.join(columns)}) select {values} from unnest({arrays}) as t ({', '.join(columns)})"  # noqa: S608 - our own names
-        f" on conflict ({key}) do update set {changed}"
-    )
+    names = ", ".join(columns)
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in columns if name != key)
+    upsert = f" on conflict ({key}) do update set {replaced}" if key else ""
+    return f"insert into {schema}.{table} ({names}) select {values} from unnest({arrays}) as t ({names}){upsert}"  # noqa: S608 - our own names
 
 
 _WAIT = {"waiting_for": "text", "waiting_since": "timestamptz", "next_date": "timestamptz"}
@@ -130,6 +114,20 @@ _NEED = (
     | _WAIT
     | {"provider_id": "uuid", "mission_id": "uuid"}
 )
+_TOLD = {"case_id": "uuid", "place": "int", "event_id": "uuid", "source": "text", "seq": "bigint", "type": "text", "at": "timestamptz"} | {
+    "need_id": "uuid",
+    "data": "jsonb",
+}
+
+
+def _save(schema: Schema) -> str:
+    needs = len(_CASE) + 1
+    return (
+        f"with cases as ({_insert(schema, 'case_view', _CASE, 1, key='case_id')}),"
+        f" needs as ({_insert(schema, 'need_view', _NEED, needs, key='need_id')})"
+        f" {_insert(schema, 'timeline', _TOLD, needs + len(_NEED))}"
+    )
+
+
 _SCHEMAS: tuple[Schema, ...] = ("view", "view_next")
-_UPSERT_CASES = {schema: _upsert(schema, "case_view", _CASE) for schema in _SCHEMAS}
-_UPSERT_NEEDS = {schema: _upsert(schema, "need_view", _NEED) for schema in _SCHEMAS}
+_SAVE = {schema: _save(schema) for schema in _SCHEMAS}

@@ -27,7 +27,7 @@ class _Case:
 
 
 async def fold(conn: Connection, schema: Schema, received: Sequence[Received]) -> list[Folded]:
-    """One read, one write of cases, one of needs, one of timelines, whatever the size of the batch. Duplicates change nothing."""
+    """One read and one write, whatever the size of the batch. Duplicates change nothing."""
     keys = {one.envelope.key for one in received}
     stored = await views.load(conn, schema, keys)
     cases = {key: _Case(stored[key].state, stored[key]) if key in stored else _new(key) for key in sorted(keys)}
@@ -41,11 +41,10 @@ async def fold(conn: Connection, schema: Schema, received: Sequence[Received]) -
         case.now, case.at = Stored(state, case.now.events + 1), one.envelope.time
         told.append(Told(one.envelope, case.now.events, getattr(one.data, "need_id", None), one.data and one.data.model_dump_json(exclude_none=True)))
         folded.append(Folded(one, state))
-    changed = [case for case in cases.values() if case.at is not None]
+    changed = [(case, case.at) for case in cases.values() if case.at is not None]
     if changed:
-        await views.save_cases(conn, schema, [(case.now, case.at) for case in changed])
-        await views.save_needs(conn, schema, [(case.now.state.case_id, need) for case in changed for need in _changed_needs(case)])
-        await views.tell(conn, schema, told)
+        needs = [(case.now.state.case_id, need) for case, _ in changed for need in _changed_needs(case)]
+        await views.save(conn, schema, [(case.now, at) for case, at in changed], needs, told)
     return folded
 
 
