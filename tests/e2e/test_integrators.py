@@ -5,20 +5,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from deploy import providers
+from deploy import operations, providers
 from deploy.demo.catalogue import siret
 from deploy.platform import connections
 from deploy.providers import Added
 from deploy.running import Running
+from services.dispatch.usecases.providers import upsert_provider
 from tests.conftest import eventually
 from tests.e2e.stage import SERVICE, Stage
 
@@ -99,7 +100,8 @@ class Software:
 
 
 @pytest.fixture
-async def software(stage: Stage) -> Software:
+async def software(stage: Stage) -> AsyncIterator[Software]:
+    """Gone afterwards: other journeys count on the firms of the stage."""
     running = Running(stage.url, stage.platform.stack.folder, **connections(stage.platform.stack))  # type: ignore[arg-type]
     town = stage.members[0].town.insee
     row = {"code": "page_reader", "label": "Lisière", "siret": siret(430_001), "insee": town, "door": "kafka", "capacity_per_day": "20"}
@@ -109,7 +111,9 @@ async def software(stage: Stage) -> Software:
     knows |= {"START": start.isoformat(), "END": (start + timedelta(hours=2)).isoformat()}
     made = Software(stage, running, added, knows)
     made.knows["TOKEN"] = made.say("/oauth/token")["access_token"]
-    return made
+    yield made
+    async with operations.database(running, "dispatch") as db, db.transaction() as tx:
+        await upsert_provider(tx, replace(added.provider, ended_on=(date.today() - timedelta(days=1)).isoformat()))
 
 
 @pytest.mark.timeout(400)
