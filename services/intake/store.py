@@ -1,6 +1,6 @@
 """The only SQL of intake."""
 
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,17 +12,11 @@ _LISTED = "select id, number, principal_id, member_id, channel, open, version, o
 _VIEW = _LISTED + ", contract_id, card_version, card from assistance_case where id = $1"
 
 
-async def next_serial(conn: Connection) -> int:
-    serial: int = await conn.fetchval("select nextval('case_number')")
-    return serial
-
-
-async def insert_case(conn: Connection, case: Case, channel: str, provisional: bool, card: dict[str, Any], now: datetime) -> None:
-    await conn.execute(
-        "insert into assistance_case (id, number, principal_id, member_id, contract_id, provisional, channel, open, version, opened_at,"
-        " card_version, card, phone) values ($1, $2, $3, $4, $5, $6, $7, true, 1, $8, 1, $9, $10)",
+async def insert_case(conn: Connection, case: Case, channel: str, provisional: bool, card: dict[str, Any], now: datetime) -> Case:
+    """With the number that it gets."""
+    number: str = await conn.fetchval(
+        "select open_case(row($1, null, $2, $3, $4, $5, $6, true, 1, $7, null, 1, $8, $9)::assistance_case, $10)",
         case.id,
-        case.number,
         case.principal_id,
         case.member_id,
         case.contract_id,
@@ -31,8 +25,9 @@ async def insert_case(conn: Connection, case: Case, channel: str, provisional: b
         now,
         card,
         card["beneficiary"].get("phone"),
+        case.needs,
     )
-    await save_needs(conn, case.id, case.needs)
+    return replace(case, number=number)
 
 
 async def save(conn: Connection, before: Case, after: Case, now: datetime) -> Case:
@@ -59,8 +54,8 @@ async def save_needs(conn: Connection, case_id: str, needs: Any) -> None:
                 case_id,
                 need.rank,
                 need.service,
-                asdict(need.wish),
-                need.settled_wish and asdict(need.settled_wish),
+                need.wish,
+                need.settled_wish,
                 need.status,
                 need.started,
                 need.at_risk,

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from stdnum.iso7064 import mod_11_10
-
 from contracts.cards import CaseCard, MemberCard, NoteCard
 from contracts.common import Actor, CardKind
 from services.intake import domain, emits, store
@@ -35,7 +33,7 @@ async def open_case(
     by: Actor,
 ) -> Case:
     """A case with its needs and its card. Raises `Invalid` for a wish that cannot be."""
-    case = Case(new_id(), await _number(tx), principal_id, member_id, contract_id, True, 1, ())
+    case = Case(new_id(), "", principal_id, member_id, contract_id, True, 1, ())
     facts: list[domain.Fact] = []
     words = {}
     for service, wish, text in wanted:
@@ -43,7 +41,7 @@ async def open_case(
         facts += added
         words[case.needs[-1].id] = text
     content = card | {"wishes": words}
-    await store.insert_case(tx.conn, case, channel, provisional, content, tx.now)
+    case = await store.insert_case(tx.conn, case, channel, provisional, content, tx.now)
     tx.card(CaseCard(id=case.id, version=1, member_id=member_id, **content))
     tx.emit(emits.opened(case, channel, provisional, by), *emits.events(case, facts, by))
     return case
@@ -161,11 +159,6 @@ async def _load(tx: Transaction, case_id: str) -> Case:
     if case is None:
         raise NotFound("no such case")
     return case
-
-
-async def _number(tx: Transaction) -> str:
-    serial = str(await store.next_serial(tx.conn))
-    return serial + mod_11_10.calc_check_digit(serial)
 
 
 def _need(case: Case, need_id: str) -> Need:

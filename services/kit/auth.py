@@ -22,6 +22,7 @@ ISSUER = "entraide"
 ALGORITHMS = ["ES256"]
 STAFF = frozenset({"agent", "supervisor", "finance", "admin", "auditor"})
 DESK = frozenset({"agent", "supervisor"})
+LOOK_S = 1  # a key that is taken away is trusted that much longer; a new one is known at once
 _LEEWAY_S = 5
 
 
@@ -81,15 +82,18 @@ class Verifier:
     def __init__(self, audience: str, jwks_file: Path) -> None:
         self._audience = audience
         self._file = jwks_file
-        self._read_at = 0.0
+        self._read_at = self._looked_at = 0.0
         self._keys = KeySet([])
         self._known: dict[str, tuple[float, Caller]] = {}
 
     def verify(self, token: str) -> Caller:
         """Raises `Unauthenticated`."""
         now = time.time()
-        self._reload()
         known = self._known.get(token)
+        if known is None or now > self._looked_at + LOOK_S:
+            self._looked_at = now
+            self._reload()
+            known = self._known.get(token)
         if known and known[0] > now:
             return known[1]
         try:

@@ -51,7 +51,10 @@ class Cause(NamedTuple):
     @classmethod
     def fresh(cls, traceparent: str | None = None) -> Self:
         origin = new_id()
-        return cls(origin, origin, traceparent or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01")
+        if traceparent is None:
+            random = secrets.token_hex(24)
+            traceparent = f"00-{random[:32]}-{random[32:]}-01"
+        return cls(origin, origin, traceparent)
 
     @classmethod
     def of(cls, envelope: Envelope) -> Self:
@@ -205,7 +208,7 @@ def envelope(service: str, row: asyncpg.Record) -> Envelope:
 
 
 def dumps(value: object) -> str:
-    """Decimals become strings, instants ISO 8601."""
+    """Also of dataclasses; decimals become strings, instants ISO 8601."""
     return orjson.dumps(value, default=str).decode()
 
 

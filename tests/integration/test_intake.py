@@ -87,6 +87,13 @@ async def test_a_case_opens_with_its_needs_its_card_and_a_number_that_checks_its
     assert orjson.loads(card)["beneficiary"] == {"name": "Odile Fauxbois", "phone": "+33639981234"}
 
 
+async def test_a_check_digit_is_the_one_of_the_standard(desk: Desk) -> None:
+    serials = [str(serial) for serial in range(10_000_000, 10_000_300)]
+    async with desk.db.connection() as conn:
+        made = await conn.fetchval("select array_agg(check_digit(s) order by n) from unnest($1::text[]) with ordinality as t (s, n)", serials)
+    assert made == [mod_11_10.calc_check_digit(serial) for serial in serials]
+
+
 async def test_no_event_about_a_case_holds_what_was_said_of_the_person(desk: Desk) -> None:
     opened = await desk.open()
     for _, body in await told(desk.db, opened["case_id"]):

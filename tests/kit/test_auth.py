@@ -12,6 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from tests.conftest import eventually
 from tests.kit.harness import Lab
 from tests.kit.web import Keys
 
@@ -89,6 +90,16 @@ async def test_a_good_token_without_the_scope_or_role_is_forbidden(lab: Lab, web
 async def test_keys_rotate_by_changing_the_file(lab: Lab, web: httpx.AsyncClient, keys: Keys) -> None:
     assert (await web.get("/me")).status_code == 200  # and is remembered
     keys.rotate("second")
+    newer = {"authorization": f"Bearer {keys.token(lab.sender.name)}"}
+    assert (await web.get("/me", headers=newer)).status_code == 200
     assert (await web.get("/me")).status_code == 401
-    web.headers["authorization"] = f"Bearer {keys.token(lab.sender.name)}"
+
+
+async def test_a_key_that_is_taken_away_is_trusted_for_a_second_at_most(web: httpx.AsyncClient, keys: Keys) -> None:
     assert (await web.get("/me")).status_code == 200
+    keys.rotate("third")
+
+    async def refused() -> bool:
+        return (await web.get("/me")).status_code == 401
+
+    await eventually(refused, seconds=2)

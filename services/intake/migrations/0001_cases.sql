@@ -34,6 +34,31 @@ create table need (
   unique (case_id, rank)
 ) with (fillfactor = 80);
 
+-- ISO 7064 Mod 11,10, as everybody's libraries compute it.
+create function check_digit(digits text) returns text language plpgsql immutable as $$
+declare
+  product int := 10;
+begin
+  for place in 1..length(digits) loop
+    product := (product + substr(digits, place, 1)::int) % 10;
+    product := (case product when 0 then 10 else product end * 2) % 11;
+  end loop;
+  return (11 - product) % 10;
+end $$;
+
+-- A case, its number and its needs in one round trip.
+create function open_case(opened assistance_case, needs jsonb) returns text language plpgsql as $$
+declare
+  serial text := nextval('case_number');
+begin
+  opened.number := serial || check_digit(serial);
+  insert into assistance_case select opened.*;
+  insert into need
+  select n.id, opened.id, n.rank, n.service, n.wish, n.settled_wish, n.status, n.started, n.at_risk
+  from jsonb_populate_recordset(null::need, needs) n;
+  return opened.number;
+end $$;
+
 create table note (
   id uuid primary key,
   case_id uuid not null references assistance_case,
