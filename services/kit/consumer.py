@@ -182,7 +182,7 @@ class Consumer:
                 paused = True
                 await pausing.pause(tx, self._topic)
             await tx.flush()
-            await marks.leave(tx.conn, self._topic, partition, expected, following, batch.raised)
+            await marks.leave(tx.conn, self._topic, partition, expected, following, batch.raised, said=tx.outbox.written > 0)
             failpoints.hit("consumer.before_commit")
         self._next[partition] = following
         self.progressed_at = time.monotonic()

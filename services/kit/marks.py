@@ -49,18 +49,22 @@ async def write(conn: Any, topic: str, raised: dict[Mark, int]) -> None:
         await _leave(conn, topic, raised, None, None, None)
 
 
-async def leave(conn: Any, topic: str, partition: int, expected: int | None, following: int, raised: dict[Mark, int]) -> None:
+async def leave(conn: Any, topic: str, partition: int, expected: int | None, following: int, raised: dict[Mark, int], *, said: bool = True) -> None:
     """The last statement of a batch: raises marks and moves the position of the partition.
 
-    Raises `Overtaken` if a mark was raised by somebody else, or unless the position stood at `expected` (None: not there yet).
+    Where nothing was said, the commit does not wait for the disk: should the server crash, the position is lost with the effects, and
+    the log gives them again. Raises `Overtaken` if a mark was raised by somebody else, or unless the position stood at `expected`
+    (None: not there yet).
     """
-    await _leave(conn, topic, raised, partition, expected, following)
+    await _leave(conn, topic, raised, partition, expected, following, said)
 
 
-async def _leave(conn: Any, topic: str, raised: dict[Mark, int], partition: int | None, expected: int | None, following: int | None) -> None:
+async def _leave(
+    conn: Any, topic: str, raised: dict[Mark, int], partition: int | None, expected: int | None, following: int | None, durable: bool = True
+) -> None:
     marks = sorted(raised, key=_by_key)  # which is also the lock order
     sources, keys, seqs = texts(source for source, _ in marks), texts(key for _, key in marks), plain(raised[mark] for mark in marks)
-    if not await conn.fetchval(_LEAVE, topic, sources, keys, seqs, partition, expected, following):
+    if not await conn.fetchval(_LEAVE, topic, sources, keys, seqs, partition, expected, following, durable):
         raise Overtaken
 
 
@@ -94,5 +98,6 @@ with raised as (
   on conflict do nothing returning 1
 )
 select (select count(*) from raised) = cardinality($2::text::text[])
-   and ($5 is null or (select count(*) from moved) + (select count(*) from placed) = 1)
+   and ($5 is null or (select count(*) from moved) + (select count(*) from placed) = 1),
+  case when not $8 then set_config('synchronous_commit', 'off', true) end
 """

@@ -102,7 +102,7 @@ class Relay:
                 log.error("a topic refuses us, its rows wait", topic=topic, failure=type(refusal).__name__, again_in_s=waits.total_seconds())
 
     async def _take(self) -> list[asyncpg.Record]:
-        """The next rows in order; none while the lease is another's. Renewing costs a durable commit, so it is done now and then."""
+        """The next rows in order; none while the lease is another's, which is renewed now and then."""
         async with self._db.connection() as conn:
             if time.monotonic() > self._renew_at:
                 began = time.monotonic()
@@ -192,10 +192,11 @@ async def republish(db: Database, since: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
+# Neither a lease nor a mark waits for the disk: what a crash of the server takes away is sent again, and dropped by its seq.
 _RENEW = """
 insert into kit.lease as l (name, token, until) values ($1, $2, clock_timestamp() + make_interval(secs => $3))
 on conflict (name) do update set token = excluded.token, until = excluded.until where l.token = excluded.token or l.until < clock_timestamp()
-returning true
+returning set_config('synchronous_commit', 'off', true) = 'off'
 """
 
 _TAKE = """
@@ -228,8 +229,8 @@ where lane = 1 and (topic, key) in (select * from unnest($1::text::text[], $2::t
 """
 
 _MARK = """
-with held as (
-  select from kit.lease where name = $1 and token = $2 and until > clock_timestamp()
+with held as materialized (
+  select set_config('synchronous_commit', 'off', true) from kit.lease where name = $1 and token = $2 and until > clock_timestamp()
 ), ends as (
   insert into kit.published as p (topic, partition, last_offset, last_row)
   select e.* from unnest($4::text[], $5::int[], $6::bigint[], $7::bigint[]) as e (topic, partition, last_offset, last_row)
