@@ -55,9 +55,9 @@ class Envelope(NamedTuple):
         ]
 
     @classmethod
-    def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> Self:
-        """Raises `Undecodable` naming what is missing or malformed."""
-        found = dict(headers)
+    def from_headers(cls, headers: Iterable[tuple[str, bytes | None]]) -> Self:
+        """Raises `Undecodable` naming what is missing or malformed; Kafka lets a header have no value."""
+        found = {name: value for name, value in headers if value is not None}
         try:
             return cls(
                 found["ce_id"].decode(),

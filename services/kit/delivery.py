@@ -32,7 +32,7 @@ class Item(NamedTuple):
     @classmethod
     def of(cls, raw: Raw) -> "Item":
         try:
-            envelope = Envelope.from_headers((name, value) for name, value in raw.headers if value is not None)
+            envelope = Envelope.from_headers(raw.headers)
             _refuse_unstorable(raw, envelope)
         except Undecodable as why:
             return cls(raw, None, str(why))

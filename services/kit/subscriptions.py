@@ -82,7 +82,7 @@ class Table:
         known = self._of[topic]
         return known.get(event_type) or known.get(None)
 
-    def handles(self, topic: str, headers: Iterable[tuple[str, bytes]]) -> bool:
+    def handles(self, topic: str, headers: Iterable[tuple[str, bytes | None]]) -> bool:
         """True also for what cannot be read: somebody has to be told."""
         known = self._of[topic]
         if None in known:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.kit import tail
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.drainer import dismiss
@@ -120,3 +121,10 @@ async def test_a_newer_type_is_not_understood_and_blocks_nothing(lab: Lab) -> No
     async with running(lab.reader.consumer().run()):
         await eventually(lambda: lab.once(key, upto=1))
     assert await lab.reader.fetch("select kind from effect where key = $1", key) == [None]
+
+
+async def test_a_header_without_a_value_keeps_no_service_from_starting(lab: Lab) -> None:
+    key = new_id()
+    await lab.sender.put_into_log(key.encode(), b"{}", headers(lab, key, {"ce_id": None}))
+    for service in (lab.sender, lab.reader):
+        await tail.check(service.db, service.kafka)
