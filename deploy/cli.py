@@ -59,20 +59,19 @@ def status() -> None:
     from deploy import operations  # noqa: PLC0415
 
     running = reach()
-    table = Table("service", "last row", "unpublished", "lag", "refused by", "parked", "paused", "late deadlines", title=running.url)
-    for one in ask(operations.all_standing(running)):
+    table = Table("service", "last row", "unpublished", "lag", "parked", "late deadlines", title=running.url)
+    table.columns[0].no_wrap = True
+    standing = ask(operations.all_standing(running))
+    for one in standing:
         lag = ", ".join(f"{topic} {behind}" for topic, behind in one.lag.items() if behind) or "0"
-        numbers = (
-            one.last_row,
-            one.unpublished,
-            lag,
-            ", ".join(one.refused) or "-",
-            one.parked_keys,
-            ", ".join(one.paused) or "-",
-            one.deadlines_due,
-        )
-        table.add_row(one.service, *(str(number) for number in numbers))
+        figures = (one.last_row, one.unpublished, lag, one.parked_keys, one.deadlines_due)
+        table.add_row(one.service, *(str(figure) for figure in figures))
     console.print(table)
+    for one in standing:
+        for topic in one.paused:
+            console.print(f"{one.service} has paused on {topic}: see `entraide stuck list`", highlight=False)
+        for topic in one.refused:
+            console.print(f"{one.service} is refused by {topic}: its rows wait", highlight=False, soft_wrap=True)
 
 
 app.add_typer(stuck.app, name="stuck")
