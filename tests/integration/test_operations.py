@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from deploy import providers
+from deploy import operations, providers
 from deploy.demo.catalogue import siren, siret
 from deploy.platform import connections, migrate_service
 from deploy.running import Running
@@ -208,6 +208,19 @@ async def test_the_lag_of_a_provider_is_that_of_its_own_consumer_groups(running:
     consumer.close()
 
     assert (await providers.standing(running, "ops_slow")).lag == {f"{added.reader.user}.software": 2}
+
+
+async def test_what_is_paused_or_refused_is_said_below_the_table(entraide: Entraide, running: Running) -> None:
+    async with operations.database(running, "dispatch") as db, db.transaction() as tx:
+        await tx.conn.execute("insert into kit.refused values ('provider.x.missions', 'TopicAuthorizationFailedError', now(), '1 minute', now())")
+        await tx.conn.execute("insert into kit.paused values ('cases', gen_random_uuid(), now())")
+    try:
+        said = entraide("status").stdout
+    finally:
+        async with operations.database(running, "dispatch") as db, db.transaction() as tx:
+            await tx.conn.execute("delete from kit.refused; delete from kit.paused")
+    assert "dispatch has paused on cases: see `entraide stuck list`" in said
+    assert "dispatch is refused by provider.x.missions (TopicAuthorizationFailedError): its rows wait" in said
 
 
 def test_inside_the_containers_the_platform_is_found_by_their_secrets(entraide: Entraide, running: Running, stack: Stack, tmp_path: Path) -> None:
