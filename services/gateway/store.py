@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 
 from services.gateway.domain import SESSION, WINDOW, Client, LoginTaken, User
-from services.kit.db import Transaction
+from services.kit.db import Transaction, affected
 
 Kind = Literal["person", "machine"]
 Outcome = Literal["signed_in", "wrong", "locked"]
@@ -47,7 +47,7 @@ async def add_user(tx: Transaction, user: User, password_hash: str) -> None:
         *(user.id, user.login, password_hash, user.roles, user.principal_ids, user.provider_id, user.member_id),
         *(user.name, user.language, user.active, user.version, tx.now),
     )
-    if added.endswith(" 0"):
+    if not affected(added):
         raise LoginTaken
 
 
@@ -83,7 +83,7 @@ async def add_client(tx: Transaction, client: Client, secret_hash: str) -> None:
         *(client.id, client.client_id, secret_hash, client.roles, client.principal_ids, client.provider_id, client.member_id),
         *(client.name, client.scopes, client.active, tx.now),
     )
-    if added.endswith(" 0"):
+    if not affected(added):
         raise LoginTaken
 
 

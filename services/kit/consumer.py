@@ -90,7 +90,7 @@ class Consumer:
     async def _turn(self) -> None:
         if time.monotonic() - self._looked_at > LOOK_S:
             async with self._db.connection() as conn:
-                paused, stored = await pausing.look(conn, self._topic)
+                paused, stored = await pausing.is_paused(conn, self._topic), await marks.positions(conn, self._topic)
             if paused:
                 self.progressed_at = time.monotonic()  # it does what it should
                 await asyncio.sleep(LOOK_S)

@@ -160,6 +160,11 @@ async def _nothing(_: Connection) -> None:
     pass
 
 
+def affected(status: str) -> int:
+    """How many rows a statement wrote, of what `execute` answers."""
+    return int(status.rpartition(" ")[2])
+
+
 def row(record: Any) -> dict[str, Any]:
     """A record as keyword arguments for a dataclass."""
     return dict(record.items())

@@ -7,7 +7,7 @@ import structlog
 
 from services.kit import delivery, marks, parking
 from services.kit.consumer import infrastructure
-from services.kit.db import Database, Transaction
+from services.kit.db import Database, Transaction, affected
 from services.kit.delivery import Item
 from services.kit.errors import Conflict, NotFound
 from services.kit.subscriptions import Table
@@ -65,7 +65,7 @@ class Drainer:
 async def retry(tx: Transaction, topic: str, key: str, by_whom: str, reason: str) -> None:
     """Lets the drainer try this key now. Raises `NotFound`."""
     status: str = await tx.conn.execute("update kit.parked_key set next_try = now() where topic = $1 and key = $2", topic, key)
-    if status.endswith(" 0"):
+    if not affected(status):
         raise NotFound(f"nothing is parked under {topic}/{key}")
     await parking.audit(tx.conn, topic, key, "retry", by_whom, reason)
 

@@ -15,7 +15,7 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from services.kit.auth import Caller, bearer
-from services.kit.db import Connection, Database, Transaction
+from services.kit.db import Connection, Database, Transaction, affected
 from services.kit.errors import BadInput, Forbidden, Invalid
 
 HEADER = "Idempotency-Key"
@@ -124,7 +124,7 @@ async def purge(db: Database) -> int:
             " limit 5000))",
             KEPT_HOURS,
         )
-    return int(status.rpartition(" ")[2])
+    return affected(status)
 
 
 def _json(answer: Any, status: int) -> Response:

@@ -17,29 +17,16 @@ class Overtaken(Exception):
 
 
 async def arrive(conn: Any, topic: str, marks: Iterable[Mark]) -> tuple[datetime, dict[Mark, int], bool]:
-    """The first statement of a batch: now, the highest seq applied per mark, and whether any of these keys is parked."""
-    wanted = sorted(marks)
+    """The first statement of a batch: now, the highest seq applied per mark (0 for one never seen), and whether any of these keys is
+    parked. `marks`: one at least."""
+    wanted = sorted(set(marks))
     found = await conn.fetch(_ARRIVE, topic, texts(source for source, _ in wanted), texts(key for _, key in wanted))
-    known = dict.fromkeys(wanted, 0)
-    parked = False
-    for row in found:
-        known[row["source"], row["key"]] = row["seq"]
-        parked = parked or row["parked"]
-    return found[0]["now"], known, parked
+    return found[0]["now"], {(row["source"], row["key"]): row["seq"] for row in found}, any(row["parked"] for row in found)
 
 
 async def read(conn: Any, topic: str, marks: Iterable[Mark]) -> dict[Mark, int]:
-    """The highest seq applied per mark; 0 for one never seen."""
-    wanted = sorted(set(marks))
-    found = await conn.fetch(
-        "select m.source, m.key, m.seq from unnest($2::text::text[], $3::text::text[]) as w (source, key)"
-        " join kit.mark m on m.topic = $1 and m.key = w.key and m.source = w.source",
-        topic,
-        texts(source for source, _ in wanted),
-        texts(key for _, key in wanted),
-    )
-    known = dict.fromkeys(wanted, 0)
-    known.update({(row["source"], row["key"]): row["seq"] for row in found})
+    """The highest seq applied per mark, of one at least."""
+    _, known, _ = await arrive(conn, topic, marks)
     return known
 
 

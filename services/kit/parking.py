@@ -14,7 +14,7 @@ import asyncpg
 
 from services.kit import failures
 from services.kit.arrays import texts
-from services.kit.db import Database, Transaction
+from services.kit.db import Database, Transaction, affected
 
 Reason = Literal["failed", "gap", "undecodable", "not_owner"]
 PAUSE_ABOVE = 20  # newly parked keys within a minute
@@ -156,7 +156,7 @@ async def drop(conn: Any, parked_id: int, topic: str, key: str) -> bool:
     status: str = await conn.execute(
         "delete from kit.parked_key where topic = $1 and key = $2 and not exists (select from kit.parked where topic = $1 and key = $2)", topic, key
     )
-    return status.endswith(" 1")
+    return affected(status) == 1
 
 
 async def postpone(conn: Any, topic: str, key: str, reason: Reason, cause: str) -> None:

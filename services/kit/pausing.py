@@ -5,17 +5,12 @@ from typing import Any
 from contracts.common import TaskClosed, TaskOpened
 from services.kit import parking
 from services.kit.clock import new_id
-from services.kit.db import Transaction
+from services.kit.db import Transaction, affected
 
 
-async def look(conn: Any, topic: str) -> tuple[bool, dict[int, int]]:
-    """Whether the topic is paused, and the stored position of each partition."""
-    found = await conn.fetchrow(
-        "select exists (select from kit.paused where topic = $1) as paused, array_agg(partition) as partitions, array_agg(next_offset) as offsets"
-        " from kit.position where topic = $1",
-        topic,
-    )
-    return found["paused"], dict(zip(found["partitions"] or (), found["offsets"] or (), strict=True))
+async def is_paused(conn: Any, topic: str) -> bool:
+    paused: bool = await conn.fetchval("select exists (select from kit.paused where topic = $1)", topic)
+    return paused
 
 
 async def pause(tx: Transaction, topic: str) -> None:
@@ -23,7 +18,7 @@ async def pause(tx: Transaction, topic: str) -> None:
     status: str = await tx.conn.execute(
         "insert into kit.paused (topic, task_id, since) values ($1, $2, now()) on conflict do nothing", topic, task_id
     )
-    if status.endswith(" 1"):
+    if affected(status):
         tx.emit(TaskOpened(task_id=task_id, kind="consumer_paused", role="admin", due_at=tx.now))
 
 

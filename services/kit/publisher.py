@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
@@ -17,6 +16,10 @@ from services.kit.outbox import envelope
 
 BATCH_BYTES = 131_072
 SEND_TIMEOUT_S = 20
+
+REFUSALS = (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, InvalidTopicError)
+
+Group = TypeVar("Group", bound=Hashable)
 
 _hash = lru_cache(maxsize=50_000)(murmur2)  # in Python: five times the price of the look-up
 
@@ -54,7 +57,7 @@ class Publisher:
                 **self._connection, enable_idempotence=True, acks="all", linger_ms=0, max_batch_size=BATCH_BYTES, request_timeout_ms=10_000
             )
             await self._producer.start()
-        topics = {topic: list(its) for topic, its in groupby(sorted(rows, key=_topic), _topic)}
+        topics = _grouped(rows, lambda row: row["aggregatetype"])
         outcome = Outcome([], {}, [])
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await asyncio.gather(*(self._to_topic(self._producer, topic, its, outcome) for topic, its in topics.items()))
@@ -72,45 +75,52 @@ class Publisher:
     async def _to_topic(self, producer: AIOKafkaProducer, topic: str, rows: list[asyncpg.Record], outcome: Outcome) -> None:
         try:
             partitions = sorted(await producer.partitions_for(topic))
-        except (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, InvalidTopicError) as refusal:
+        except REFUSALS as refusal:
             outcome.refused[topic] = refusal
             return
-        queues: dict[int, list[asyncpg.Record]] = {}
-        for row in rows:
-            place = partitions[(_hash(row["aggregateid"].encode()) & 0x7FFFFFFF) % len(partitions)]  # as every Kafka client places a key
-            queues.setdefault(place, []).append(row)
+        # as every Kafka client places a key
+        queues = _grouped(rows, lambda row: partitions[(_hash(row["aggregateid"].encode()) & 0x7FFFFFFF) % len(partitions)])
         await asyncio.gather(*(self._to_partition(producer, topic, partition, queue, outcome) for partition, queue in queues.items()))
 
     async def _to_partition(self, producer: AIOKafkaProducer, topic: str, partition: int, rows: list[asyncpg.Record], outcome: Outcome) -> None:
-        now = int(time.time() * 1000)
-        on_their_way, first = [], 0
-        batch = producer.create_batch()
-        for place, row in enumerate(rows):
-            record = {
-                "timestamp": now,
-                "key": row["aggregateid"].encode(),
-                "value": row["payload"],
-                "headers": envelope(self._service, row).to_headers(),
-            }
-            if batch.append(**record) is None:
-                on_their_way.append((first, place, await producer.send_batch(batch, topic, partition=partition)))
-                batch, first = producer.create_batch(), place
-                batch.append(**record)
-        on_their_way.append((first, len(rows), await producer.send_batch(batch, topic, partition=partition)))
-        for start, end, future in on_their_way:
+        on_their_way = [(its, await producer.send_batch(batch, topic, partition=partition)) for batch, its in _batches(self._service, producer, rows)]
+        for its, future in on_their_way:
             try:
                 base = (await future).offset
-            except (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, InvalidTopicError) as refusal:
+            except REFUSALS as refusal:
                 outcome.refused[topic] = refusal
             except (KafkaError, OSError) as failure:
                 outcome.failures.append(failure)
             else:
-                outcome.sent.extend(Sent(row["id"], topic, partition, base + place) for place, row in enumerate(rows[start:end]))
+                outcome.sent.extend(Sent(row["id"], topic, partition, offset) for offset, row in enumerate(its, base))
 
 
-def _topic(row: asyncpg.Record) -> str:
-    topic: str = row["aggregatetype"]
-    return topic
+def _batches(service: str, producer: AIOKafkaProducer, rows: Iterable[asyncpg.Record]) -> Iterator[tuple[Any, list[asyncpg.Record]]]:
+    """As many rows in each as fit; a row that is too long for any has one to itself."""
+    now = int(time.time() * 1000)
+    its: list[asyncpg.Record] = []
+    batch = producer.create_batch()
+    for row in rows:
+        record = {
+            "timestamp": now,
+            "key": row["aggregateid"].encode(),
+            "value": row["payload"],
+            "headers": envelope(service, row).to_headers(),
+        }
+        if batch.append(**record) is None:
+            yield batch, its
+            batch, its = producer.create_batch(), []
+            batch.append(**record)
+        its.append(row)
+    yield batch, its
+
+
+def _grouped(rows: Iterable[asyncpg.Record], group: Callable[[asyncpg.Record], Group]) -> dict[Group, list[asyncpg.Record]]:
+    """In the order they came."""
+    groups: dict[Group, list[asyncpg.Record]] = {}
+    for row in rows:
+        groups.setdefault(group(row), []).append(row)
+    return groups
 
 
 async def _end(producer: AIOKafkaProducer) -> None:

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from services.kit import failpoints, metrics
 from services.kit.arrays import plain, texts
 from services.kit.clock import new_id
-from services.kit.db import Database
+from services.kit.db import Database, affected
 from services.kit.outbox import Lane
 from services.kit.publisher import Outcome, Publisher, Sent
 
@@ -78,8 +78,8 @@ class Relay:
                 self._marking = asyncio.create_task(self._mark(outcome.sent))
                 metrics.published.labels(self._db.service, self._lane.name.lower()).inc(len(outcome.sent))
                 await self._note_refusals(outcome, rows)
-                if outcome.failures:
-                    raise outcome.failures[0]
+                if failed := [*outcome.refused.values(), *outcome.failures]:
+                    raise failed[0]  # what was read ahead must not go before what was not sent
                 if self._lane is Lane.BULK:
                     await asyncio.sleep(len(rows) / BULK_ROWS_PER_S)
                 elif len(rows) < BATCH[Lane.LIVE]:  # all there was; what was committed since has set the event
@@ -94,7 +94,6 @@ class Relay:
         taken_again = {row["aggregatetype"] for row in rows if row["was_refused"]} - outcome.refused.keys()
         if not outcome.refused and not taken_again:
             return
-        self._in_hand.difference_update(row["id"] for row in rows if row["aggregatetype"] in outcome.refused)
         async with self._db.connection() as conn:
             await conn.execute("delete from kit.refused where topic = any($1::text[])", list(taken_again))
             for topic, refusal in outcome.refused.items():
@@ -167,7 +166,7 @@ class Relay:
 async def _overtake(conn: Any, rows: list[asyncpg.Record]) -> bool:
     """Brings what bulk still holds of these keys into the live lane; True when there was any."""
     status: str = await conn.execute(_OVERTAKE, texts(row["aggregatetype"] for row in rows), texts(row["aggregateid"] for row in rows))
-    return not status.endswith(" 0")
+    return affected(status) > 0
 
 
 async def purge(db: Database) -> int:
@@ -178,7 +177,7 @@ async def purge(db: Database) -> int:
             " and not exists (select from kit.unsent u where u.id = o.id and u.lane in (0, 1)) limit 5000)",
             KEPT_DAYS,
         )
-    return int(status.rpartition(" ")[2])
+    return affected(status)
 
 
 async def republish(db: Database, since: str) -> int:
@@ -189,7 +188,7 @@ async def republish(db: Database, since: str) -> int:
             " where at >= $1::text::timestamptz and not exists (select from kit.unsent u where u.id = o.id and u.lane in (0, 1))",
             since,
         )
-    return int(status.rpartition(" ")[2])
+    return affected(status)
 
 
 # Neither a lease nor a mark waits for the disk: what a crash of the server takes away is sent again, and dropped by its seq.

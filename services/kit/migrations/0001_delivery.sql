@@ -30,7 +30,7 @@ create table kit.unsent (
   id bigint not null,
   topic text not null,
   key text not null,
-  primary key (lane, id)
+  primary key (lane, id)  -- who does not know the lane asks for both
 ) with (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.05);
 create index unsent_bulk on kit.unsent (topic, key) where lane = 1;
 
