@@ -42,8 +42,8 @@ async def check(db: Database, connection: dict[str, Any]) -> None:
             kafka.seek(tp, min(froms[tp], ends[tp]))
         unread = {tp for tp in partitions if froms[tp] < ends[tp]}
         while unread:
-            for records in (await kafka.getmany(timeout_ms=200, max_records=1000)).values():
-                await _refuse_unknown(db, last_row, records)
+            for tp, records in (await kafka.getmany(timeout_ms=200, max_records=1000)).items():
+                await _refuse_unknown(db, last_row, tp.topic, [record for record in records if record.offset < ends[tp]])
             for tp in list(unread):
                 if await kafka.position(tp) >= ends[tp]:
                     unread.discard(tp)
@@ -66,16 +66,19 @@ async def _connected(topics: set[str], connection: dict[str, Any]) -> AIOKafkaCo
             await asyncio.sleep(0.5)
 
 
-async def _refuse_unknown(db: Database, last_row: int, records: Sequence[ConsumerRecord]) -> None:
-    """Of one partition. A row that committed late may be missing below the last one: the counters tell."""
+async def _refuse_unknown(db: Database, last_row: int, topic: str, records: Sequence[ConsumerRecord]) -> None:
+    """`records` lie before the end that was read before `last_row` was: what another process says meanwhile lies behind both.
+
+    A row that committed late may be missing below the last one: the counters tell.
+    """
     ours = [(record, envelope) for record in records if (envelope := _envelope(record)) and envelope.source == db.service]
     async with db.connection() as conn:
         counters = await conn.fetch(
-            "select key, last from kit.counter where topic = $1 and key = any($2::text[])", records[0].topic, [envelope.key for _, envelope in ours]
+            "select key, last from kit.counter where topic = $1 and key = any($2::text[])", topic, [envelope.key for _, envelope in ours]
         )
     last = {row["key"]: row["last"] for row in counters}
     for record, envelope in ours:
-        if envelope.row > last_row or (record.topic != cards.TOPIC and envelope.seq > last.get(envelope.key, 0)):
+        if envelope.row > last_row or (topic != cards.TOPIC and envelope.seq > last.get(envelope.key, 0)):
             raise LogIsAhead(
                 f"{db.service}: the log holds {envelope.type} (row {envelope.row}, {record.topic}-{record.partition} at {record.offset}), which the"
                 f" database, ending at row {last_row}, lacks: it was restored from a backup older than its own events. Restore a later backup or"
