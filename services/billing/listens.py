@@ -86,13 +86,13 @@ def _causes(received: Sequence[Received]) -> dict[str, Cause]:
 
 
 SUBSCRIPTIONS = [
-    many(CaseOpened, on_cases_opened),
-    many(NeedAdded, on_needs_added),
-    each(NeedAmended, on_need_amended),
-    each(NeedAtRisk, on_need_at_risk),
-    many(CoverageGranted, on_coverages_granted),
-    each(CoverageRefused, on_coverage_refused),
-    each(CoverageReleased, on_coverage_released),
+    many(CaseOpened, on_cases_opened, patient=True),
+    many(NeedAdded, on_needs_added, patient=True),
+    each(NeedAmended, on_need_amended, patient=True),
+    each(NeedAtRisk, on_need_at_risk, patient=True),
+    many(CoverageGranted, on_coverages_granted, patient=True),
+    each(CoverageRefused, on_coverage_refused, patient=True),
+    each(CoverageReleased, on_coverage_released, patient=True),
     many(PrestationCompleted, on_prestations_completed),
     each(PrestationCorrected, on_prestation_corrected),
     each(PrincipalChanged, on_principal_changed),

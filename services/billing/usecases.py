@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from services.billing import emits
 from services.billing.domain import invoicing, ledger, pricing, settling
-from services.billing.domain.charging import Charge, Need, Principal, terms_on
+from services.billing.domain.charging import Need, Principal, terms_on
 from services.billing.domain.invoicing import Invoice
-from services.billing.domain.pricing import Bill, Done, Price, Tariff, in_force
+from services.billing.domain.pricing import Done, Price, Tariff, in_force
 from services.billing.domain.settling import Document, Performed, Prestation, Rules
 from services.billing.store import documents, invoices, needs, rules
 from services.kit import deadlines
@@ -79,7 +79,7 @@ async def overdue(tx: Transaction, prestation_id: str) -> None:
         await resettle(tx, [need_id], {})
     elif prestation.waiting_for == "terms" and prestation.task_id is None:
         task_id = new_id()
-        await documents.save(tx.conn, [replace(prestation, task_id=task_id)], tx.now)
+        await documents.save(tx.conn, [replace(prestation, task_id=task_id)], [], tx.now)
         tx.emit(emits.task_opened(prestation, task_id, "terms_missing", tx.now))
 
 
@@ -149,7 +149,7 @@ async def invoice(tx: Transaction, principal_id: str, period_from: date, period_
     number = invoicing.number(issued_on, await invoices.next_serial(tx.conn, issued_on.year))
     made = Invoice(new_id(), number, principal_id, period_from, period_until, issued_on, charges, vats)
     await invoices.insert(tx.conn, made, tx.now)
-    await documents.insert_entries(tx.conn, [(ledger.entry(made), None, None)], tx.now)
+    await documents.insert_entry(tx.conn, ledger.entry(made), tx.now)
     tx.emit(*emits.invoiced(made))
     return made
 
@@ -173,18 +173,11 @@ async def _settle(tx: Transaction, prestations: Sequence[Prestation], found: Map
             tx.emit(*emits.made(after, document), cause=cause)
         saved.append(await _follow_up(tx, before, after, cause))
         made += [(after, document) for document in added]
-    await documents.save(tx.conn, saved, tx.now)
-    if bills := [(one, document) for one, document in made if isinstance(document, Bill)]:
-        await documents.insert_bills(tx.conn, bills, tx.now)
-    if charges := [(one, document) for one, document in made if isinstance(document, Charge)]:
-        await documents.insert_charges(tx.conn, charges, tx.now)
-    if made:
-        await documents.insert_entries(tx.conn, [(ledger.entry(document), one.case_id, one.need_id) for one, document in made], tx.now)
+    await documents.save(tx.conn, saved, made, tx.now)
 
 
 async def _decide(tx: Transaction, prestations: Sequence[Prestation], found: Mapping[str, Need]) -> list[tuple[Prestation, list[Document]]]:
-    tariffs = await rules.tariffs(tx.conn, (one.service for one in prestations), (one.provider_id for one in prestations))
-    terms = await rules.terms(tx.conn, (one.principal_id for one in prestations))
+    tariffs, terms = await rules.concerning(tx.conn, prestations)
     return [
         settling.settle(
             one,

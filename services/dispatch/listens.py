@@ -1,6 +1,7 @@
 """What dispatch hears, and the use case each leads to. Hot paths take a batch."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from contracts.cards import CaseCard
 from contracts.common import Place as ContractPlace
@@ -17,7 +18,7 @@ from services.dispatch.usecases import missions as usecase
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.outbox import Cause
-from services.kit.subscriptions import Handle, Received, Subscription, card, many
+from services.kit.subscriptions import Received, Subscription, card, many, together
 
 
 async def on_case_opened(tx: Transaction, received: Sequence[Received]) -> None:
@@ -36,15 +37,6 @@ async def on_case_card(tx: Transaction, case_id: str, version: int, content: Cas
 
 def wish(event: NeedAdded | NeedAmended) -> Wish:
     return Wish(_place(event.place), event.wanted.start, event.wanted.end, event.urgency, format(event.quantity, "f"), event.unit)
-
-
-def deciding(make: Callable[..., usecase.Decide]) -> Handle:
-    """A handler that changes the mission of each event's need: `make(event)` is the decision."""
-
-    async def handle(tx: Transaction, received: Sequence[Received]) -> None:
-        await usecase.change_by_needs(tx, [(one.data.need_id, make(one.data), Cause.of(one.envelope)) for one in received])
-
-    return handle
 
 
 def _place(place: ContractPlace) -> Place:
@@ -79,16 +71,27 @@ def _performed(event: PrestationCompleted) -> usecase.Decide:
     return lambda mission, now: following.performed(mission, event.provider_id)
 
 
+DECISIONS: dict[type[Event], Callable[[Any], usecase.Decide]] = {
+    NeedAmended: _amended,
+    NeedAtRisk: _covered,
+    NeedCancelled: _cancelled,
+    NeedReinstated: _reinstated,
+    CoverageGranted: _covered,
+    VisitStarted: _visit_started,
+    VisitFailed: _visit_failed,
+    PrestationCompleted: _performed,
+}
+PATIENT: set[type[Event]] = {VisitStarted, PrestationCompleted}
+
+
+async def on_needs(tx: Transaction, received: Sequence[Received]) -> None:
+    heard = [(one.data.need_id, DECISIONS[type(one.data)](one.data), Cause.of(one.envelope)) for one in received]
+    await usecase.change_by_needs(tx, heard)
+
+
 SUBSCRIPTIONS: list[Subscription] = [
-    many(CaseOpened, on_case_opened),
-    many(NeedAdded, on_need_added),
-    many(NeedAmended, deciding(_amended)),
-    many(NeedAtRisk, deciding(_covered)),
-    many(NeedCancelled, deciding(_cancelled)),
-    many(NeedReinstated, deciding(_reinstated)),
-    many(CoverageGranted, deciding(_covered)),
-    many(VisitStarted, deciding(_visit_started)),
-    many(VisitFailed, deciding(_visit_failed)),
-    many(PrestationCompleted, deciding(_performed)),
+    many(CaseOpened, on_case_opened, patient=True),
+    many(NeedAdded, on_need_added, patient=True),
+    together(on_needs, *DECISIONS.keys() - PATIENT, patient=PATIENT),
     card(CaseCard, on_case_card),
 ]

@@ -1,49 +1,51 @@
 """What intake hears, and the use case each leads to."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
 from contracts.cards import MemberCard
 from contracts.common import Window
 from contracts.dispatch import MissionOffered, MissionReconfirmed
 from contracts.reference import CoverageGranted, CoverageRefused, PrincipalChanged
+from contracts.registry import Event
 from contracts.tracking import PrestationCompleted, VisitFailed, VisitStarted
 from services.intake import domain, store, usecases
 from services.intake.domain import Case, Decision, Need
 from services.kit.db import Transaction
-from services.kit.subscriptions import card, each
+from services.kit.outbox import Cause
+from services.kit.subscriptions import Received, card, each, together
 
 
-async def on_visit_started(tx: Transaction, event: VisitStarted) -> None:
-    await usecases.change(tx, event.case_id, lambda case: domain.visit_started(case, _need(case, event.need_id)))
-
-
-async def on_visit_failed(tx: Transaction, event: VisitFailed) -> None:
-    await usecases.change(tx, event.case_id, lambda case: domain.visit_ended_without_work(case, _need(case, event.need_id)))
-
-
-async def on_prestation_completed(tx: Transaction, event: PrestationCompleted) -> None:
-    await usecases.change(tx, event.case_id, lambda case: domain.performed(case, _need(case, event.need_id)))
-
-
-async def on_coverage_granted(tx: Transaction, event: CoverageGranted) -> None:
-    await usecases.change(tx, event.case_id, lambda case: domain.granted(case, _need(case, event.need_id)))
-
-
-async def on_coverage_refused(tx: Transaction, event: CoverageRefused) -> None:
-    await usecases.change(tx, event.case_id, lambda case: domain.refused(case, _need(case, event.need_id)))
-
-
-async def on_mission_offered(tx: Transaction, event: MissionOffered) -> None:
+def _offered(case: Case, need: Need, event: MissionOffered) -> Decision:
     """An offer that carries the wish as it is now confirms it."""
-
-    def decide(case: Case) -> Decision:
-        need = _need(case, event.need_id)
-        offered = (event.place.insee, event.wanted) == (need.wish.place, Window(start=need.wish.start, end=need.wish.end))
-        return domain.confirm_wish(case, need) if offered else (case, [])
-
-    await usecases.change(tx, event.case_id, decide)
+    offered = (event.place.insee, event.wanted) == (need.wish.place, Window(start=need.wish.start, end=need.wish.end))
+    return domain.confirm_wish(case, need) if offered else (case, [])
 
 
-async def on_mission_reconfirmed(tx: Transaction, event: MissionReconfirmed) -> None:
-    await usecases.change(tx, event.case_id, lambda case: domain.confirm_wish(case, _need(case, event.need_id)))
+def _simply(decide: Callable[[Case, Need], Decision]) -> Callable[[Case, Need, Event], Decision]:
+    return lambda case, need, _: decide(case, need)
+
+
+DECISIONS: dict[type[Event], Callable[[Case, Need, Any], Decision]] = {
+    CoverageGranted: _simply(domain.granted),
+    CoverageRefused: _simply(domain.refused),
+    MissionOffered: _offered,
+    MissionReconfirmed: _simply(domain.confirm_wish),
+    VisitStarted: _simply(domain.visit_started),
+    VisitFailed: _simply(domain.visit_ended_without_work),
+    PrestationCompleted: _simply(domain.performed),
+}
+
+
+async def on_needs(tx: Transaction, received: Sequence[Received]) -> None:
+    await usecases.follow(tx, [(one.data.case_id, partial(_decide, event=one.data), Cause.of(one.envelope)) for one in received])
+
+
+def _decide(case: Case, event: Any) -> Decision:
+    need = case.need(event.need_id)
+    assert need is not None, "an event about a need that intake never opened"
+    return DECISIONS[type(event)](case, need, event)
 
 
 async def on_principal_changed(tx: Transaction, event: PrincipalChanged) -> None:
@@ -55,20 +57,8 @@ async def on_member_card(tx: Transaction, member_id: str, version: int, member: 
         await usecases.follow_member(tx, member)
 
 
-def _need(case: Case, need_id: str) -> Need:
-    need = case.need(need_id)
-    assert need is not None, "an event about a need that intake never opened"
-    return need
-
-
-SUBSCRIPTIONS = [
-    each(VisitStarted, on_visit_started),
-    each(VisitFailed, on_visit_failed),
-    each(PrestationCompleted, on_prestation_completed),
-    each(CoverageGranted, on_coverage_granted),
-    each(CoverageRefused, on_coverage_refused),
-    each(MissionOffered, on_mission_offered),
-    each(MissionReconfirmed, on_mission_reconfirmed),
-    each(PrincipalChanged, on_principal_changed),
-    card(MemberCard, on_member_card),
+SUBSCRIPTIONS = [  # what people see of a need is told by the case view
+    together(on_needs, patient=DECISIONS),
+    each(PrincipalChanged, on_principal_changed, patient=True),
+    card(MemberCard, on_member_card, patient=True),
 ]

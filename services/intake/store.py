@@ -1,6 +1,7 @@
 """The only SQL of intake."""
 
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -30,52 +31,35 @@ async def insert_case(conn: Connection, case: Case, channel: str, provisional: b
     return replace(case, number=number)
 
 
-async def save(conn: Connection, before: Case, after: Case, now: datetime) -> Case:
-    """Writes what changed under the lock that `load` took, and raises the version."""
+async def save(conn: Connection, changes: Sequence[tuple[Case, Case]], now: datetime) -> None:
+    """(before, after) of each: what changed is written under the lock that `load` took, and the version raised."""
     await conn.execute(
-        "update assistance_case set open = $2, version = version + 1, closed_at = case when $2 then null else coalesce(closed_at, $3) end"
-        " where id = $1",
-        after.id,
-        after.open,
-        now,
-    )
-    await save_needs(conn, after.id, [need for need in after.needs if need not in before.needs])
-    return after
-
-
-async def save_needs(conn: Connection, case_id: str, needs: Any) -> None:
-    await conn.executemany(
-        "insert into need (id, case_id, rank, service, wish, settled_wish, status, started, at_risk) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        "with saved as ("
+        "  update assistance_case c set open = n.open, version = version + 1, closed_at = case when not n.open then coalesce(closed_at, $3) end"
+        "  from unnest($1::uuid[], $2::bool[]) as n (id, open) where c.id = n.id)"
+        " insert into need select * from jsonb_populate_recordset(null::need, $4)"
         " on conflict (id) do update set wish = excluded.wish, settled_wish = excluded.settled_wish, status = excluded.status,"
         " started = excluded.started, at_risk = excluded.at_risk",
-        [
-            (
-                need.id,
-                case_id,
-                need.rank,
-                need.service,
-                need.wish,
-                need.settled_wish,
-                need.status,
-                need.started,
-                need.at_risk,
-            )
-            for need in needs
-        ],
+        [after.id for _, after in changes],
+        [after.open for _, after in changes],
+        now,
+        [asdict(need) | {"case_id": after.id} for before, after in changes for need in after.needs if need not in before.needs],
     )
 
 
-async def load(conn: Connection, case_id: str) -> Case | None:
-    """The case, locked until the end of the transaction."""
-    row = await conn.fetchrow(
-        "select id, number, principal_id, member_id, contract_id, open, version from assistance_case where id = $1 for update", case_id
+async def load(conn: Connection, case_ids: Iterable[str]) -> dict[str, Case]:
+    """The cases, locked in one order until the end of the transaction."""
+    rows = await conn.fetch(
+        "select id, number, principal_id, member_id, contract_id, open, version from assistance_case where id = any($1::uuid[])"
+        " order by id for update",
+        sorted(set(case_ids)),
     )
-    if row is None:
-        return None
-    needs = await conn.fetch(
-        "select id, rank, service, wish, settled_wish, status, started, at_risk from need where case_id = $1 order by rank", case_id
+    # A statement of its own: what it reads was written before the lock was ours.
+    found = await conn.fetch(
+        "select case_id, id, rank, service, wish, settled_wish, status, started, at_risk from need where case_id = any($1::uuid[]) order by rank",
+        [row["id"] for row in rows],
     )
-    return Case(**row, needs=tuple(_need(need) for need in needs))
+    return {row["id"]: Case(**row, needs=tuple(_need(need) for need in found if need["case_id"] == row["id"])) for row in rows}
 
 
 async def card(conn: Connection, case_id: str) -> tuple[int, dict[str, Any]]:

@@ -1,23 +1,40 @@
 """Load, decide, save, emit. Each is called inside one transaction, by a door or by a record of the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from contracts.cards import CaseCard, MemberCard, NoteCard
 from contracts.common import Actor, CardKind
+from contracts.registry import Event
 from services.intake import domain, emits, store
 from services.intake.domain import Case, Decision, Need, Wish
 from services.kit import deadlines
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.errors import NotFound, StaleVersion
+from services.kit.outbox import Cause
 
 FORGET_AFTER = timedelta(days=90)
 SYSTEM = Actor(kind="system")
 
 Wanted = tuple[str, Wish, str]  # service, wish, in the caller's words
 Decide = Callable[[Case], Decision]
+
+
+@dataclass(slots=True)
+class Change:
+    """One case in one transaction: as it was, as it is by now, and what is to be told with its cause."""
+
+    before: Case
+    after: Case
+    by: Actor
+    events: list[tuple[Event, Cause]] = field(default_factory=list)
+
+    def take(self, decision: Decision, cause: Cause) -> None:
+        self.after, facts = decision
+        self.events += [(event, cause) for event in emits.events(self.after, facts, self.by)]
 
 
 async def open_case(
@@ -96,12 +113,33 @@ async def change(tx: Transaction, case_id: str, decide: Decide, by: Actor = SYST
     before = await _load(tx, case_id)
     if expected is not None and expected != before.version:
         raise StaleVersion(f"the case is at version {before.version}; load it again")
-    after, facts = decide(before)
-    if after != before:
-        await store.save(tx.conn, before, after, tx.now)
-        tx.emit(*emits.events(after, facts, by))
-        await _note_end(tx, before, after)
-    return after
+    made = Change(before, before, by)
+    made.take(decide(before), tx.cause)
+    await _settle(tx, [made])
+    return made.after
+
+
+async def follow(tx: Transaction, heard: Sequence[tuple[str, Decide, Cause]]) -> None:
+    """What the log says of cases, a batch at once, in order. Raises `NotFound`."""
+    known = await store.load(tx.conn, [case_id for case_id, *_ in heard])
+    changes = {case_id: Change(case, case, SYSTEM) for case_id, case in known.items()}
+    for case_id, decide, cause in heard:
+        if case_id not in changes:
+            raise NotFound("no such case")
+        made = changes[case_id]
+        made.take(decide(made.after), cause)
+    await _settle(tx, list(changes.values()))
+
+
+async def _settle(tx: Transaction, changes: Sequence[Change]) -> None:
+    changed = [made for made in changes if made.after != made.before]
+    if not changed:
+        return
+    await store.save(tx.conn, [(made.before, made.after) for made in changed], tx.now)
+    for made in changed:
+        for event, cause in made.events:
+            tx.emit(event, cause=cause)
+        await _note_end(tx, made.before, made.after)
 
 
 async def close_by_itself(tx: Transaction, case_id: str) -> None:
@@ -155,10 +193,10 @@ async def _change_card(tx: Transaction, case: Case, alter: Callable[[dict[str, A
 
 
 async def _load(tx: Transaction, case_id: str) -> Case:
-    case = await store.load(tx.conn, case_id)
-    if case is None:
+    found = await store.load(tx.conn, [case_id])
+    if case_id not in found:
         raise NotFound("no such case")
-    return case
+    return found[case_id]
 
 
 def _need(case: Case, need_id: str) -> Need:

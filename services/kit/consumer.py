@@ -7,6 +7,7 @@ Failures of infrastructure are retried for ever and never parked.
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,14 +20,15 @@ from aiokafka.errors import KafkaError
 from services.kit import failpoints, marks, metrics, parking, pausing
 from services.kit.db import Database
 from services.kit.delivery import Batch, Item
+from services.kit.marks import Leaving
 from services.kit.parking import Raw
-from services.kit.subscriptions import Table
+from services.kit.subscriptions import PATIENT_S, UNHANDLED_S, Table
 
 BATCH = 500
+COMPANY_BYTES = 65_536
 POLL_MS = 500  # records that are there come at once
 PARTITIONS_AT_ONCE = 4  # each holds a connection
 LOOK_S = 2  # between two looks at what an operator may have changed
-HELD_S = 0.5
 COMMIT_S = 5  # Kafka's own offset, which only lag metrics read
 TRIES = 3
 HANDLER_S = 30
@@ -50,10 +52,11 @@ class Consumer:
         self._db = db
         self._topic = topic
         self._table = table
+        self._unhurried = table.unhurried(topic)  # then records wait for company at the broker, which spares a fetch each as well
         self._busy = asyncio.Lock()  # held while records are applied, never while polling
         self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
         self._next: dict[int, int | None] = {}  # partition -> stored position; what comes from any other partition is read again
-        self._held: dict[TopicPartition, tuple[float, list[ConsumerRecord]]] = {}  # since when, and what nobody here handles
+        self._held: dict[TopicPartition, tuple[float, list[ConsumerRecord]]] = {}  # until when, and what nobody waits for
         self._committed: dict[int, int | None] = {}
         self._committed_at = self._looked_at = 0.0
         self.progressed_at = time.monotonic()
@@ -64,7 +67,8 @@ class Consumer:
             auto_offset_reset="earliest",
             session_timeout_ms=10_000,
             heartbeat_interval_ms=3_000,
-            fetch_max_wait_ms=500,  # a record that comes is answered at once
+            fetch_min_bytes=COMPANY_BYTES if self._unhurried else 1,
+            fetch_max_wait_ms=int(PATIENT_S * 1000) if self._unhurried else 500,  # otherwise a record that comes is answered at once
             max_partition_fetch_bytes=1_048_576,
         )
 
@@ -100,26 +104,34 @@ class Consumer:
         lost = [partition for partition in self._kafka.assignment() if partition.partition not in self._next]
         if lost:
             await self._seek(lost)
-        polled = await self._kafka.getmany(timeout_ms=POLL_MS, max_records=BATCH * PARTITIONS_AT_ONCE)
+        polled = await self._kafka.getmany(timeout_ms=self._poll_ms(), max_records=BATCH * PARTITIONS_AT_ONCE)
         async with self._busy:
             await asyncio.gather(*(self._apply_all(partition, records) for partition, records in self._due(polled).items()))
         self._note_progress()
         await self._commit()
 
     def _due(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """What to apply now. Records that nobody here handles only raise marks: they are held until one comes that is handled,
-        half a second at most, and spare a durable commit each."""
+        """What to apply now. Records that nobody waits for are held until one comes that somebody does, or their patience ends."""
         now = time.monotonic()
         due = {}
         for partition in polled.keys() | self._held.keys():
-            since, held = self._held.pop(partition, (now, []))
-            come = polled.get(partition, [])
-            held.extend(come)
-            if now - since >= HELD_S or len(held) >= BATCH or any(self._table.handles(self._topic, record.headers) for record in come):
+            until, held = self._held.pop(partition, (now if self._unhurried else now + UNHANDLED_S, []))
+            for record in polled.get(partition, []):
+                if until > now:
+                    until = min(until, now + self._table.patience(self._topic, record.headers))
+                held.append(record)
+            if until <= now or len(held) >= BATCH:
                 due[partition] = held
             else:
-                self._held[partition] = since, held
+                self._held[partition] = until, held
         return due
+
+    def _poll_ms(self) -> int:
+        """Until a record comes; what is held shortens it."""
+        if not self._held:
+            return POLL_MS
+        ends = min(until for until, _ in self._held.values())
+        return max(1, min(POLL_MS, math.ceil((ends - time.monotonic()) * 1000)))
 
     def _notice_moves(self, stored: dict[int, int]) -> None:
         """Positions that an operator set back: also where no record comes any more."""
@@ -181,8 +193,7 @@ class Consumer:
             if await batch.apply(tx, refused) and await parking.too_many(tx.conn, self._topic):
                 paused = True
                 await pausing.pause(tx, self._topic)
-            await tx.flush()
-            await marks.leave(tx.conn, self._topic, partition, expected, following, batch.raised, said=tx.outbox.written > 0)
+            await tx.flush(Leaving(self._topic, batch.raised, partition, expected, following))
             failpoints.hit("consumer.before_commit")
         self._next[partition] = following
         self.progressed_at = time.monotonic()

@@ -18,6 +18,7 @@ from contracts.cards import Card
 from contracts.common import CardKind
 from contracts.registry import Event
 from services.kit import outbox
+from services.kit.marks import Leaving
 from services.kit.outbox import Cause, Lane, Outbox, Position
 
 request_cause: ContextVar[Cause] = ContextVar("request_cause")
@@ -63,12 +64,15 @@ class Transaction:
         """`write` gets all items handed to it at once, when the transaction ends: rows that many want are locked late, and in one order."""
         self._last.setdefault(write, []).append(item)
 
-    async def flush(self) -> list[Position]:
-        """Writes what was emitted so far; called by the commit, or before it where the answer needs the seq numbers."""
+    async def flush(self, leaving: Leaving | None = None) -> list[Position]:
+        """Writes what was emitted so far; called by the commit, or before it where the answer needs the seq numbers.
+
+        `leaving`: what a batch of records leaves behind; then it is the last statement. Raises `Overtaken` for it.
+        """
         while self._last:
             write, items = self._last.popitem()
             await write(self, items)
-        self.positions += await self.outbox.write(self.conn, self.now)
+        self.positions += await self.outbox.write(self.conn, self.now, leaving)
         return self.positions
 
 

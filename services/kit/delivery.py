@@ -14,10 +14,10 @@ from contracts.envelope import Envelope, Undecodable
 from contracts.registry import owns
 from services.kit import failpoints, marks, metrics, parking
 from services.kit.db import Connection, Transaction
-from services.kit.marks import Mark
+from services.kit.marks import Leaving, Mark
 from services.kit.outbox import Cause
 from services.kit.parking import ParkedKey, Raw, Reason
-from services.kit.subscriptions import Received, Subscription, Table
+from services.kit.subscriptions import Received, Subscription, Table, Takes
 
 
 class Unreadable(Exception):
@@ -119,7 +119,7 @@ async def drain(tx: Transaction, table: Table, topic: str, item: Item) -> Verdic
         runs.add(item.envelope, item.raw)
         await runs.handle(tx)
         if counted:
-            await marks.write(tx.conn, topic, {(item.envelope.source, item.envelope.key): item.envelope.seq})
+            await marks.leave(tx.conn, Leaving(topic, {(item.envelope.source, item.envelope.key): item.envelope.seq}))
     return verdict
 
 
@@ -157,24 +157,26 @@ async def _park(tx: Transaction, item: Item, verdict: Verdict, parked: dict[str,
 
 
 class _Runs:
-    """Groups a batch so that a handler gets as many records of its type at once as the order per key allows."""
+    """Groups a batch so that a handler gets as many records of its types at once as the order per key allows."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._rounds: list[dict[Subscription, list[Received]]] = []
-        self._depth: dict[str, int] = {}
+        self._last: dict[str, tuple[int, Subscription | None]] = {}  # of each key
 
     def add(self, envelope: Envelope, raw: Raw) -> None:
         subscription = self._table.of(raw.topic, envelope.type)
         if subscription is None:
             return
         try:
-            received = self._table.decode(subscription, envelope, raw.value)
+            received = self._table.decode(envelope, raw.value)
         except ValidationError as wrong:
             places = ", ".join(".".join(map(str, error["loc"])) + ": " + error["type"] for error in wrong.errors(include_input=False))
             raise Unreadable(f"{envelope.type} refused by its model: {places}") from None
-        depth = 0 if subscription.event is None else self._depth.get(raw.text_key, 0)
-        self._depth[raw.text_key] = depth + 1
+        depth, before = self._last.get(raw.text_key, (-1, None))
+        if before is not subscription or subscription.takes is not Takes.ALL:
+            depth += 1
+            self._last[raw.text_key] = depth, subscription
         if depth == len(self._rounds):
             self._rounds.append({})
         self._rounds[depth].setdefault(subscription, []).append(received)
@@ -183,7 +185,7 @@ class _Runs:
         outer = tx.cause
         for batch in self._rounds:
             for subscription, received in batch.items():
-                for part in [received] if subscription.batched else [[one] for one in received]:
+                for part in [[one] for one in received] if subscription.takes is Takes.ONE else [received]:
                     tx.cause = Cause.of(part[0].envelope)
                     await subscription.handle(tx, part)
                     failpoints.hit("consumer.mid_batch")

@@ -10,6 +10,7 @@ from services.kit.consumer import infrastructure
 from services.kit.db import Database, Transaction, affected
 from services.kit.delivery import Item
 from services.kit.errors import Conflict, NotFound
+from services.kit.marks import Leaving
 from services.kit.subscriptions import Table
 
 log = structlog.get_logger()
@@ -89,7 +90,7 @@ async def dismiss(
         mark = (envelope.source, envelope.key)
         known = await marks.read(tx.conn, topic, [mark])
         if envelope.seq > known[mark]:
-            await marks.write(tx.conn, topic, {mark: envelope.seq})
+            await marks.leave(tx.conn, Leaving(topic, {mark: envelope.seq}))
     event_type, its_seq = (envelope.type, envelope.seq) if envelope else (None, None)
     await parking.audit(tx.conn, topic, key, action, by_whom, reason, event_type, its_seq)
     if not await parking.drop(tx.conn, first, topic, key):

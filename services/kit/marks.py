@@ -5,7 +5,7 @@ Mark + 1 applies, at or below is a duplicate, beyond is a gap. Any replay, at an
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.kit.arrays import plain, texts
 
@@ -30,28 +30,49 @@ async def read(conn: Any, topic: str, marks: Iterable[Mark]) -> dict[Mark, int]:
     return known
 
 
-async def write(conn: Any, topic: str, raised: dict[Mark, int]) -> None:
-    """Raises marks without moving a position. Raises `Overtaken` if any was raised by somebody else."""
-    if raised:
-        await _leave(conn, topic, raised, None, None, None)
+class Leaving(NamedTuple):
+    """What a batch leaves behind: raised marks, and the position of its partition, moved from `expected` (None: not there yet)."""
+
+    topic: str
+    raised: dict[Mark, int]
+    partition: int | None = None  # None: no position moves
+    expected: int | None = None
+    following: int | None = None
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Of `leaving`."""
+        marks = sorted(self.raised, key=_by_key)  # which is also the lock order
+        sources, keys, seqs = texts(source for source, _ in marks), texts(key for _, key in marks), plain(self.raised[mark] for mark in marks)
+        return self.topic, sources, keys, seqs, self.partition, self.expected, self.following
 
 
-async def leave(conn: Any, topic: str, partition: int, expected: int | None, following: int, raised: dict[Mark, int], *, said: bool = True) -> None:
-    """The last statement of a batch: raises marks and moves the position of the partition.
+def leaving(first: int) -> tuple[str, str]:
+    """The common table expressions that leave, with parameters from `$first` on, and the expression that tells whether they could."""
+    topic, sources, keys, seqs, partition, expected, following = (f"${n}" for n in range(first, first + 7))
+    ctes = f"""
+raised as (
+  insert into kit.mark as m (topic, source, key, seq)
+  select {topic}, * from unnest({sources}::text::text[], {keys}::text::text[], {seqs}::text::bigint[])
+  on conflict (topic, key, source) do update set seq = excluded.seq where excluded.seq > m.seq returning 1
+), moved as (
+  update kit.position set next_offset = {following} where topic = {topic} and partition = {partition} and next_offset = {expected} returning 1
+), placed as (
+  insert into kit.position (topic, partition, next_offset) select {topic}, {partition}, {following}
+  where {partition}::int is not null and {expected}::bigint is null
+  on conflict do nothing returning 1
+)"""  # noqa: S608 - numbers of parameters
+    moved_on = f"({partition} is null or (select count(*) from moved) + (select count(*) from placed) = 1)"  # noqa: S608 - numbers of parameters
+    could = f"(select count(*) from raised) = cardinality({sources}::text::text[]) and {moved_on}"  # noqa: S608 - numbers of parameters
+    return ctes, could
 
-    Where nothing was said, the commit does not wait for the disk: should the server crash, the position is lost with the effects, and
-    the log gives them again. Raises `Overtaken` if a mark was raised by somebody else, or unless the position stood at `expected`
-    (None: not there yet).
+
+async def leave(conn: Any, what: Leaving, *, said: bool = True) -> None:
+    """The last statement of a batch that has nothing more to say; what has, leaves with its outbox rows.
+
+    Where nothing was said at all, the commit does not wait for the disk: should the server crash, the position is lost with the effects,
+    and the log gives them again. Raises `Overtaken` if a mark was raised by somebody else, or if the position stood elsewhere.
     """
-    await _leave(conn, topic, raised, partition, expected, following, said)
-
-
-async def _leave(
-    conn: Any, topic: str, raised: dict[Mark, int], partition: int | None, expected: int | None, following: int | None, durable: bool = True
-) -> None:
-    marks = sorted(raised, key=_by_key)  # which is also the lock order
-    sources, keys, seqs = texts(source for source, _ in marks), texts(key for _, key in marks), plain(raised[mark] for mark in marks)
-    if not await conn.fetchval(_LEAVE, topic, sources, keys, seqs, partition, expected, following, durable):
+    if not await conn.fetchval(_LEAVE, *what.arguments(), said):
         raise Overtaken
 
 
@@ -73,18 +94,5 @@ left join kit.mark m on m.topic = $1 and m.key = w.key and m.source = w.source
 left join kit.parked_key p on p.topic = $1 and p.key = w.key
 """
 
-_LEAVE = """
-with raised as (
-  insert into kit.mark as m (topic, source, key, seq)
-  select $1, * from unnest($2::text::text[], $3::text::text[], $4::text::bigint[])
-  on conflict (topic, key, source) do update set seq = excluded.seq where excluded.seq > m.seq returning 1
-), moved as (
-  update kit.position set next_offset = $7 where topic = $1 and partition = $5 and next_offset = $6 returning 1
-), placed as (
-  insert into kit.position (topic, partition, next_offset) select $1, $5, $7 where $5::int is not null and $6::bigint is null
-  on conflict do nothing returning 1
-)
-select (select count(*) from raised) = cardinality($2::text::text[])
-   and ($5 is null or (select count(*) from moved) + (select count(*) from placed) = 1),
-  case when not $8 then set_config('synchronous_commit', 'off', true) end
-"""
+_CTES, _COULD = leaving(1)
+_LEAVE = f"with {_CTES} select {_COULD}, case when not $8 then set_config('synchronous_commit', 'off', true) end"

@@ -22,8 +22,10 @@ from contracts.cards import Card
 from contracts.common import CardKind
 from contracts.envelope import MAX_BYTES, Envelope
 from contracts.registry import Event, owns
+from services.kit import marks
 from services.kit.arrays import plain, texts
 from services.kit.clock import new_id
+from services.kit.marks import Leaving
 
 DELIVERIES = "provider."  # topics that outsiders read
 
@@ -134,10 +136,15 @@ class Outbox:
             raise TooLarge(f"{type} of {len(payload)} bytes is over the limit of {MAX_BYTES}")
         self._rows.append(_Row(Lane.LIVE, topic, key, type, new_id(), payload, cause, position))
 
-    async def write(self, conn: Any, now: datetime) -> list[Position]:
-        """Inserts and empties what was added; gives each event its seq. Returns the last position per key."""
+    async def write(self, conn: Any, now: datetime, leaving: Leaving | None = None) -> list[Position]:
+        """Inserts and empties what was added; gives each event its seq. Returns the last position per key.
+
+        `leaving`: what a batch of records leaves behind, in the same statement. Raises `Overtaken` then.
+        """
         rows, self._rows = self._rows, []
         if not rows:
+            if leaving:
+                await marks.leave(conn, leaving, said=self.written > 0)
             return []
         wanted = Counter((row.topic, row.key) for row in rows if _counted(row))
         keys = sorted(wanted)  # every writer locks in this order
@@ -147,7 +154,7 @@ class Outbox:
                 numbers[row.topic, row.key] -= 1  # down to 0, which the last one gets
                 row.number = numbers[row.topic, row.key]
         counters = await conn.fetch(
-            _WRITE,
+            _WRITE_AND_LEAVE if leaving else _WRITE,
             texts(topic for topic, _ in keys),
             texts(key for _, key in keys),
             plain(wanted[key] for key in keys),
@@ -162,7 +169,10 @@ class Outbox:
             plain(row.cause.causation_id for row in rows),
             texts(row.cause.traceparent for row in rows),
             now,
+            *(leaving.arguments() if leaving else ()),
         )
+        if leaving and not counters[0]["could"]:
+            raise marks.Overtaken
         self.written += len(rows)
         reached = {(counter["topic"], counter["key"]): counter["last"] for counter in counters}
         return [Position(self.service, key, reached[topic, key]) for topic, key in wanted]
@@ -173,8 +183,8 @@ def _counted(row: _Row) -> bool:
 
 
 # `id` is drawn after every counter is locked: per key, the order of ids is the order of commits.
-_WRITE = """
-with counted as (
+_CTES = """
+counted as (
   insert into kit.counter as c (topic, key, last)
   select * from unnest($1::text::text[], $2::text::text[], $3::text::int[])
   on conflict (topic, key) do update set last = c.last + excluded.last
@@ -193,10 +203,10 @@ with counted as (
   insert into kit.outbox (id, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at)
   overriding system value
   select id, topic, key, seq, type, event_id, payload, correlation_id, causation_id, traceparent, $14 from added
-)
-select topic, key, last from counted
-"""
-
+)"""
+_WRITE = f"with {_CTES} select topic, key, last from counted"  # noqa: S608 - our own text
+_LEAVE, _COULD = marks.leaving(15)
+_WRITE_AND_LEAVE = f"with {_CTES}, {_LEAVE} select c.*, {_COULD} as could from (select) one left join counted c on true"  # noqa: S608 - our own text
 
 _told = itemgetter("id", "aggregateid", "seq", "type", "event_id", "correlation_id", "causation_id", "traceparent", "at")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NamedTuple, TypeVar
 
 from contracts import cards, registry
@@ -9,6 +10,9 @@ from contracts.cards import Card
 from contracts.envelope import Envelope
 from contracts.registry import Event
 from services.kit.db import Transaction
+
+PATIENT_S = 0.2
+UNHANDLED_S = 0.5
 
 E = TypeVar("E", bound=Event)
 C = TypeVar("C", bound=Card)
@@ -24,42 +28,67 @@ class Received(NamedTuple):
 Handle = Callable[[Transaction, Sequence[Received]], Awaitable[None]]
 
 
+class Takes(Enum):
+    """What a handler is given at once."""
+
+    ONE = "a record"
+    MANY = "records of one type, of each key one"
+    ALL = "all records of its types, in order"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Subscription:
     topic: str
-    event: str | None  # None: every type of the topic
-    model: type[Event] | type[Card] | None
+    types: tuple[str, ...] | None  # None: every type of the topic
     handle: Handle
-    batched: bool = False  # the handler takes a list; otherwise one record a call
+    takes: Takes
+    patient: frozenset[str] = frozenset()  # those of its types whose effect nobody waits for
 
 
-def each(event: type[E], handler: Callable[[Transaction, E], Awaitable[None]]) -> Subscription:
-    """One call per event; what it emits is caused by that event."""
+def each(event: type[E], handler: Callable[[Transaction, E], Awaitable[None]], *, patient: bool = False) -> Subscription:
+    """One call per event; what it emits is caused by that event. `patient`: nobody waits for the effect, see `Table.patience`."""
 
     async def handle(tx: Transaction, received: Sequence[Received]) -> None:
         await handler(tx, received[0].data)
 
-    return Subscription(event.EVENT.topic, event.EVENT.full_name, event, handle)
+    name = event.EVENT.full_name
+    return Subscription(event.EVENT.topic, (name,), handle, Takes.ONE, frozenset([name] if patient else []))
 
 
-def many(event: type[E], handler: Callable[[Transaction, Sequence[Received]], Awaitable[None]]) -> Subscription:
-    """One call per batch: events of one type, in order per key. Emit with `Cause.of(received.envelope)`."""
-    return Subscription(event.EVENT.topic, event.EVENT.full_name, event, handler, batched=True)
+def many(event: type[E], handler: Callable[[Transaction, Sequence[Received]], Awaitable[None]], *, patient: bool = False) -> Subscription:
+    """One call per batch: events of one type, of each key one. Emit with `Cause.of(received.envelope)`."""
+    name = event.EVENT.full_name
+    return Subscription(event.EVENT.topic, (name,), handler, Takes.MANY, frozenset([name] if patient else []))
+
+
+def together(
+    handler: Callable[[Transaction, Sequence[Received]], Awaitable[None]], *events: type[Event], patient: Iterable[type[Event]] = ()
+) -> Subscription:
+    """One call per batch: events of these types, in order. Emit with `Cause.of(received.envelope)`."""
+    waiting = frozenset(event.EVENT.full_name for event in patient)
+    types = (*(event.EVENT.full_name for event in events), *waiting)
+    (topic,) = {event.EVENT.topic for event in (*events, *patient)}
+    return Subscription(topic, types, handler, Takes.ALL, waiting)
 
 
 def every(topic: str, handler: Callable[[Transaction, Sequence[Received]], Awaitable[None]]) -> Subscription:
     """Everything on a topic, in order, one call per batch; the only subscription of its topic."""
-    return Subscription(topic, None, None, handler, batched=True)
+    return Subscription(topic, None, handler, Takes.ALL)
 
 
-def card(model: type[C], handler: Callable[[Transaction, str, int, C | None], Awaitable[None]]) -> Subscription:
+def card(model: type[C], handler: Callable[[Transaction, str, int, C | None], Awaitable[None]], *, patient: bool = False) -> Subscription:
     """(transaction, card id, version, card or None for a tombstone). The handler keeps the higher version."""
 
     async def handle(tx: Transaction, received: Sequence[Received]) -> None:
         envelope = received[0].envelope
         await handler(tx, envelope.key.partition(":")[2], envelope.seq, received[0].data)
 
-    return Subscription(cards.TOPIC, f"card.{model.KIND}.v1", model, handle)
+    name = _card_type(model)
+    return Subscription(cards.TOPIC, (name,), handle, Takes.ONE, frozenset([name] if patient else []))
+
+
+def _card_type(model: type[Card]) -> str:
+    return f"card.{model.KIND}.v1"
 
 
 class Table:
@@ -69,10 +98,11 @@ class Table:
         self._of: dict[str, dict[str | None, Subscription]] = {}
         for subscription in subscriptions:
             known = self._of.setdefault(subscription.topic, {})
-            if subscription.event in known or None in known:
-                raise TypeError(f"{subscription.event or 'every type'} of {subscription.topic} has two handlers")
-            known[subscription.event] = subscription
-        self._events = registry.load()
+            for event_type in subscription.types or (None,):
+                if event_type in known or None in known:
+                    raise TypeError(f"{event_type or 'every type'} of {subscription.topic} has two handlers")
+                known[event_type] = subscription
+        self._models: dict[str, type[Event] | type[Card]] = {**registry.load(), **{_card_type(model): model for model in cards.CARDS.values()}}
 
     @property
     def topics(self) -> list[str]:
@@ -82,17 +112,25 @@ class Table:
         known = self._of[topic]
         return known.get(event_type) or known.get(None)
 
-    def handles(self, topic: str, headers: Iterable[tuple[str, bytes | None]]) -> bool:
-        """True also for what cannot be read: somebody has to be told."""
-        known = self._of[topic]
-        if None in known:
-            return True
-        event_type = next((value for name, value in headers if name == "ce_type"), b"")
-        return not event_type or event_type.decode("ascii", "replace") in known
+    def unhurried(self, topic: str) -> bool:
+        """Whether nobody waits for the effect of anything on this topic."""
+        return all(event_type in subscription.patient for event_type, subscription in self._of[topic].items())
 
-    def decode(self, subscription: Subscription, envelope: Envelope, value: bytes | None) -> Received:
+    def patience(self, topic: str, headers: Iterable[tuple[str, bytes | None]]) -> float:
+        """Seconds that a record may wait for company: together they cost one transaction.
+
+        0 for what somebody waits for, and for what cannot be read: somebody has to be told.
+        """
+        event_type = next((value for name, value in headers if name == "ce_type"), None) or b""
+        name = event_type.decode("ascii", "replace")
+        subscription = self.of(topic, name)
+        if subscription is None:
+            return UNHANDLED_S if name else 0
+        return PATIENT_S if name in subscription.patient else 0
+
+    def decode(self, envelope: Envelope, value: bytes | None) -> Received:
         """Raises pydantic's ValidationError for a body that its model refuses."""
         if value is None:
             return Received(envelope, None)
-        model = subscription.model or self._events.get(envelope.type)
+        model = self._models.get(envelope.type)
         return Received(envelope, model.model_validate_json(value) if model else None)

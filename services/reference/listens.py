@@ -91,12 +91,12 @@ def _perform(done: PrestationCompleted) -> Callable[[Cover], Decision]:
 
 SUBSCRIPTIONS = [
     many(CaseOpened, on_case_opened),
-    many(CaseReopened, on_case_reopened),
-    many(CaseClosed, on_case_closed),
+    many(CaseReopened, on_case_reopened, patient=True),
+    many(CaseClosed, on_case_closed, patient=True),
     many(NeedAdded, on_need_added),
     each(NeedAmended, on_need_amended),
     each(NeedAtRisk, on_need_at_risk),
     many(NeedCancelled, on_need_cancelled),
     each(NeedReinstated, on_need_reinstated),
-    many(PrestationCompleted, on_prestation_completed),
+    many(PrestationCompleted, on_prestation_completed, patient=True),
 ]

@@ -20,7 +20,6 @@ from joserfc.jwk import ECKey, KeySet
 from contracts.billing import BillPrepared, ChargeRecorded
 from contracts.common import Actor, Line, Place, Window
 from contracts.dispatch import ProviderChanged
-from contracts.envelope import Envelope
 from contracts.intake import CaseOpened, NeedAdded, NeedAtRisk
 from contracts.reference import CoverageGranted, CoverageRefused, CoverageReleased, PriceTerms, PrincipalChanged
 from contracts.registry import Event
@@ -36,7 +35,8 @@ from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.deadlines import Deadlines
 from services.kit.migrate import migrate
-from services.kit.subscriptions import Received, Table
+from services.kit.subscriptions import Table
+from tests.integration.hearing import hear
 
 FOLDER = Path("services/billing/migrations")
 TABLE = Table(SUBSCRIPTIONS)
@@ -79,15 +79,8 @@ class Story:
     async def hear(self, *events: Event) -> None:
         """Each in a transaction of its own, as the consumer would."""
         for event in events:
-            topic, key = event.route()
-            envelope = Envelope(
-                id=new_id(), source=event.EVENT.owner, type=event.EVENT.full_name, time=START, key=key, seq=1, row=1,
-                correlation_id=new_id(), causation_id=new_id(), traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01",
-            )  # fmt: skip
-            subscription = TABLE.of(topic, event.EVENT.full_name)
-            assert subscription is not None
             async with self.db.transaction() as tx:
-                await subscription.handle(tx, [Received(envelope, event)])
+                await hear(tx, TABLE, event)
         await self.due()
 
     async def due(self) -> None:

@@ -16,7 +16,6 @@ from pydantic import SecretStr
 
 from contracts import intake, reference, tracking
 from contracts.cards import CaseCard
-from contracts.envelope import Envelope
 from contracts.registry import Event
 from deploy.stack import Stack
 from services.dispatch import listens, main, worker
@@ -27,8 +26,9 @@ from services.kit.clock import new_id
 from services.kit.db import Database, Tenant
 from services.kit.deadlines import Deadlines
 from services.kit.migrate import migrate
-from services.kit.subscriptions import Received, Table
+from services.kit.subscriptions import Table
 from tests.contracts.case_events import made
+from tests.integration.hearing import hear
 from tests.tokens import Keys
 
 RENNES, BREST = "35238", "29019"
@@ -48,12 +48,8 @@ class Desk:
     async def hear(self, *events: Event) -> None:
         """Each in a transaction of its own, as if it came from the log."""
         for event in events:
-            topic, key = event.route()
-            envelope = Envelope(new_id(), event.EVENT.owner, event.EVENT.full_name, datetime.now(UTC), key, 1, 1, new_id(), new_id(), "")
-            subscription = TABLE.of(topic, event.EVENT.full_name)
-            assert subscription
             async with self.db.transaction() as tx:
-                await subscription.handle(tx, [Received(envelope, event)])
+                await hear(tx, TABLE, event)
 
     async def need(self, *, service: str = "gardening", number: str = "123456789", **wish: Any) -> tuple[str, str]:
         """A need that coverage was granted for; returns its case and its own id."""

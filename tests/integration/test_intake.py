@@ -20,8 +20,11 @@ from services.intake.settings import Settings
 from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.migrate import migrate
+from services.kit.subscriptions import Table
+from tests.integration.hearing import hear
 from tests.tokens import Keys
 
+TABLE = Table(listens.SUBSCRIPTIONS)
 WHEN = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 
 
@@ -135,7 +138,7 @@ async def test_a_visit_that_had_started_takes_a_cancellation_back(desk: Desk) ->
     )  # fmt: skip
     for _ in range(2):
         async with desk.db.transaction() as tx:
-            await listens.on_visit_started(tx, started)
+            await hear(tx, TABLE, started)
     assert [name for name, _ in await told(desk.db, case_id)][2:] == ["need_cancelled", "need_reinstated"]
     refused = await desk.send("POST", f"/cases/{case_id}/needs/{need_id}/cancel", {"reason": "changed_mind"})
     assert (refused.status_code, refused.json()["code"]) == (409, "visit_started")
@@ -150,7 +153,7 @@ async def test_a_case_whose_needs_are_done_closes_by_its_deadline_and_only_then(
     )  # fmt: skip
     async with desk.db.transaction() as tx:
         await usecases.close_by_itself(tx, case_id)
-        await listens.on_prestation_completed(tx, performed)
+        await hear(tx, TABLE, performed)
     async with desk.db.connection() as conn:
         assert await conn.fetchval("select count(*) from kit.deadline where kind = 'close_case' and key = $1", case_id) == 1
     for _ in range(2):

@@ -16,7 +16,6 @@ import pytest
 from fastapi import FastAPI
 
 from contracts.common import Place, Window
-from contracts.envelope import Envelope
 from contracts.intake import CaseClosed, CaseOpened, CaseReopened, NeedAdded, NeedAmended, NeedAtRisk, NeedCancelled, NeedReinstated
 from contracts.registry import Event
 from contracts.tracking import PrestationCompleted
@@ -34,6 +33,7 @@ from services.reference.api import catalog, coverage, members
 from services.reference.listens import SUBSCRIPTIONS
 from services.reference.usecases import coverage as coverage_usecases
 from services.reference.usecases.feed import Report, load_csv
+from tests.integration.hearing import envelope, hear
 
 FOLDER = Path("services/reference/migrations")
 SOON = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
@@ -70,9 +70,7 @@ class Reference:
         """As the consumer would: one transaction, one handler call per type and round."""
         async with self.db.transaction() as tx:
             for event in events:
-                subscription = self.table.of(event.route()[0], event.EVENT.full_name)
-                assert subscription is not None
-                await subscription.handle(tx, [Received(_envelope(event), event)])
+                await hear(tx, self.table, event)
 
     async def told(self, key: str) -> list[tuple[str, dict[str, Any] | None]]:
         """What was said under a key, in order."""
@@ -102,13 +100,6 @@ class Reference:
     async def need(self, member_id: str, service: str = "gardening", **more: Any) -> NeedAdded:
         principal_id = str(await self.value("select principal_id from member where id = $1", member_id))
         return NeedAdded(**_case(), rank=1, service=service, principal_id=principal_id, member_id=member_id, **(_wish() | more))
-
-
-def _envelope(event: Event) -> Envelope:
-    return Envelope(
-        id=new_id(), source=event.EVENT.owner, type=event.EVENT.full_name, time=SOON, key=event.route()[1], seq=1, row=1,
-        correlation_id=new_id(), causation_id=new_id(), traceparent=f"00-{1:032x}-{1:016x}-01",
-    )  # fmt: skip
 
 
 def _case() -> dict[str, str]:
@@ -273,7 +264,7 @@ async def test_a_batch_of_needs_of_one_member_shares_what_is_left(reference: Ref
     subscription = reference.table.of("cases", NeedAdded.EVENT.full_name)
     assert subscription
     async with reference.db.transaction() as tx:
-        await subscription.handle(tx, [Received(_envelope(need), need) for need in needs])
+        await subscription.handle(tx, [Received(envelope(need), need) for need in needs])
     assert [_types(await reference.told(need.case_id)) for need in needs] == [["coverage_granted"], ["coverage_refused"], ["coverage_refused"]]
 
 

@@ -17,6 +17,7 @@ from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.deadlines import Deadlines
 from services.kit.delivery import Batch, Item
+from services.kit.marks import Leaving
 from services.kit.outbox import Cause, envelope
 from services.kit.parking import Raw
 from services.kit.subscriptions import Table
@@ -87,7 +88,7 @@ class Tracking:
             batch = Batch(TABLE, topic, [Item.of(record) for record in records if record.topic == topic])
             async with self.db.transaction(enter=batch.enter) as tx:
                 await batch.apply(tx)
-                await marks.write(tx.conn, topic, batch.raised)
+                await marks.leave(tx.conn, Leaving(topic, batch.raised))
 
     async def show(self, card: Card | None, key: str = "", version: int = 0) -> None:
         """A card, or the tombstone of `key`."""

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 
-from contracts.common import TaskOpened
 from services.kit import failpoints, worker
 from services.kit.consumer import Consumer
 from services.kit.db import Database, Transaction
@@ -12,10 +11,10 @@ from services.kit.kafka import connection
 from services.kit.outbox import Lane
 from services.kit.relay import Relay
 from services.kit.settings import ServiceSettings
-from services.kit.subscriptions import Subscription, Table, every
+from services.kit.subscriptions import Subscription, Table, Takes, every
 from tests.kit.harness import TYPE, keep
 
-ONE_BY_ONE = Table([Subscription("cases", TYPE, TaskOpened, keep)])  # many calls in one batch, so that there is a middle
+ONE_BY_ONE = Table([Subscription("cases", (TYPE,), keep, Takes.ONE)])  # many calls in one batch, so that there is a middle
 
 
 async def fire(tx: Transaction, key: str) -> None:

@@ -1,15 +1,16 @@
 """Prestations with the documents that stand, and what is added for them: bills, charges, ledger entries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from services.billing.domain import ledger
 from services.billing.domain.charging import Charge
 from services.billing.domain.ledger import Entry
 from services.billing.domain.money import Vat
 from services.billing.domain.pricing import Bill, BillLine, Done
-from services.billing.domain.settling import Prestation
+from services.billing.domain.settling import Document, Prestation
 from services.kit.db import Connection
 
 
@@ -43,104 +44,55 @@ async def waiting(conn: Connection, lacking: str, column: str, value: str, after
     return [(row["need_id"], row["id"]) for row in rows]
 
 
-async def save(conn: Connection, prestations: Iterable[Prestation], now: datetime) -> None:
-    await conn.executemany(
-        "insert into prestation (id, case_id, need_id, number, principal_id, provider_id, service, day, lines, bill_id, charge_id, waiting_for,"
-        " task_id, at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-        " on conflict (id) do update set lines = excluded.lines, bill_id = excluded.bill_id, charge_id = excluded.charge_id,"
-        " waiting_for = excluded.waiting_for, task_id = excluded.task_id",
-        [
-            (
-                one.id,
-                one.case_id,
-                one.need_id,
-                one.number,
-                one.principal_id,
-                one.provider_id,
-                one.service,
-                one.day,
-                one.lines,
-                one.bill and one.bill.id,
-                one.charge and one.charge.id,
-                one.waiting_for,
-                one.task_id,
-                now,
-            )
-            for one in prestations
-        ],
-    )
+async def save(conn: Connection, prestations: Sequence[Prestation], made: Sequence[tuple[Prestation, Document]], now: datetime) -> None:
+    """Prestations with the documents that were made for them and the ledger's entries of those, in one statement.
 
-
-async def insert_bills(conn: Connection, bills: Sequence[tuple[Prestation, Bill]], now: datetime) -> None:
-    await conn.executemany(
-        "insert into bill (id, prestation_id, case_id, need_id, number, provider_id, service, day, lines, vats, net_cents, vat_cents, gross_cents,"
-        " state, reverses, at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        [
-            (
-                bill.id,
-                one.id,
-                one.case_id,
-                one.need_id,
-                one.number,
-                one.provider_id,
-                one.service,
-                one.day,
-                bill.lines,
-                bill.vats,
-                bill.net_cents,
-                bill.vat_cents,
-                bill.gross_cents,
-                "approved" if bill.approved else "prepared",
-                bill.reverses,
-                now,
-            )
-            for one, bill in bills
-        ],
-    )
-
-
-async def insert_charges(conn: Connection, charges: Sequence[tuple[Prestation, Charge]], now: datetime) -> None:
-    await conn.executemany(
-        "insert into charge (id, prestation_id, case_id, need_id, number, principal_id, service, day, base_net_cents, markup_net_cents,"
-        " fee_net_cents, net_cents, vat_rate, vat_cents, gross_cents, member_net_cents, member_gross_cents, reverses, at)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
-        [
-            (
-                charge.id,
-                one.id,
-                one.case_id,
-                one.need_id,
-                one.number,
-                one.principal_id,
-                one.service,
-                one.day,
-                charge.base_net_cents,
-                charge.markup_net_cents,
-                charge.fee_net_cents,
-                charge.net_cents,
-                charge.vat_rate,
-                charge.vat_cents,
-                charge.gross_cents,
-                charge.member_net_cents,
-                charge.member_gross_cents,
-                charge.reverses,
-                now,
-            )
-            for one, charge in charges
-        ],
-    )
-
-
-async def insert_entries(conn: Connection, entries: Sequence[tuple[Entry, str | None, str | None]], now: datetime) -> None:
-    """Each with its case and need, if it concerns one. The database refuses an entry that does not sum to zero, at the commit."""
-    lines = [(entry.document_id, account, cents) for entry, _, _ in entries for account, cents in entry.lines]
+    The database refuses an entry that does not sum to zero, at the commit.
+    """
     await conn.execute(
-        "with added as ("
-        " insert into entry (document_kind, document_id, case_id, need_id, at)"
-        " select *, $8::timestamptz from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[]) returning id, document_id)"
-        " insert into entry_line (entry_id, account, cents)"
-        " select added.id, line.account, line.cents from unnest($5::uuid[], $6::text[], $7::bigint[]) line (document_id, account, cents)"
-        " join added using (document_id)",
+        _SAVE,
+        [_stored(one, now) for one in prestations],
+        [_stored_bill(one, bill, now) for one, bill in made if isinstance(bill, Bill)],
+        [_stored_charge(one, charge, now) for one, charge in made if isinstance(charge, Charge)],
+        *_entries([(ledger.entry(document), one.case_id, one.need_id) for one, document in made]),
+        now,
+    )
+
+
+async def insert_entry(conn: Connection, entry: Entry, now: datetime) -> None:
+    """Of a document that concerns several cases."""
+    await conn.execute(_SAVE, [], [], [], *_entries([(entry, None, None)]), now)
+
+
+async def approve_bill(conn: Connection, bill_id: str) -> tuple[str, str] | None:
+    """(case id, need id) when it was not approved yet; None when it was."""
+    row = await conn.fetchrow("update bill set state = 'approved' where id = $1 and state = 'prepared' returning case_id, need_id", bill_id)
+    return (row["case_id"], row["need_id"]) if row else None
+
+
+_SAVE = """
+with saved as (
+  insert into prestation select * from jsonb_populate_recordset(null::prestation, $1)
+  on conflict (id) do update set lines = excluded.lines, bill_id = excluded.bill_id, charge_id = excluded.charge_id,
+    waiting_for = excluded.waiting_for, task_id = excluded.task_id
+), billed as (
+  insert into bill select * from jsonb_populate_recordset(null::bill, $2)
+), charged as (
+  insert into charge select * from jsonb_populate_recordset(null::charge, $3)
+), entered as (
+  insert into entry (document_kind, document_id, case_id, need_id, at)
+  select *, $11::timestamptz from unnest($4::text[], $5::uuid[], $6::uuid[], $7::uuid[]) returning id, document_id
+)
+insert into entry_line (entry_id, account, cents)
+select entered.id, line.account, line.cents from unnest($8::uuid[], $9::text[], $10::bigint[]) line (document_id, account, cents)
+join entered using (document_id)
+"""
+
+
+def _entries(entries: Sequence[tuple[Entry, str | None, str | None]]) -> tuple[list[Any], ...]:
+    """Each with its case and need, if it concerns one; as the arrays of `_SAVE`."""
+    lines = [(entry.document_id, account, cents) for entry, _, _ in entries for account, cents in entry.lines]
+    return (
         [entry.document_kind for entry, _, _ in entries],
         [entry.document_id for entry, _, _ in entries],
         [case_id for _, case_id, _ in entries],
@@ -148,14 +100,32 @@ async def insert_entries(conn: Connection, entries: Sequence[tuple[Entry, str | 
         [document_id for document_id, _, _ in lines],
         [account for _, account, _ in lines],
         [cents for _, _, cents in lines],
-        now,
     )
 
 
-async def approve_bill(conn: Connection, bill_id: str) -> tuple[str, str] | None:
-    """(case id, need id) when it was not approved yet; None when it was."""
-    row = await conn.fetchrow("update bill set state = 'approved' where id = $1 and state = 'prepared' returning case_id, need_id", bill_id)
-    return (row["case_id"], row["need_id"]) if row else None
+def _stored(one: Prestation, now: datetime) -> dict[str, Any]:
+    references = {"bill_id": one.bill and one.bill.id, "charge_id": one.charge and one.charge.id}
+    return {name: getattr(one, name) for name in (*_WHOSE, "principal_id", "provider_id", *_LATER)} | references | {"id": one.id, "at": now}
+
+
+def _stored_bill(one: Prestation, bill: Bill, now: datetime) -> dict[str, Any]:
+    whose = {name: getattr(one, name) for name in (*_WHOSE, "provider_id")} | {"prestation_id": one.id}
+    state = "approved" if bill.approved else "prepared"
+    return whose | {name: getattr(bill, name) for name in _BILL} | {"state": state, "at": now}
+
+
+def _stored_charge(one: Prestation, charge: Charge, now: datetime) -> dict[str, Any]:
+    whose = {name: getattr(one, name) for name in (*_WHOSE, "principal_id")} | {"prestation_id": one.id}
+    return whose | {name: getattr(charge, name) for name in _CHARGE} | {"at": now}
+
+
+_WHOSE = ("case_id", "need_id", "number", "service", "day")
+_LATER = ("lines", "waiting_for", "task_id")
+_BILL = ("id", "lines", "vats", "net_cents", "vat_cents", "gross_cents", "reverses")
+_CHARGE = (
+    *("id", "base_net_cents", "markup_net_cents", "fee_net_cents", "net_cents", "vat_rate", "vat_cents", "gross_cents", "member_net_cents"),
+    *("member_gross_cents", "reverses"),
+)
 
 
 def _prestation(row: Any) -> Prestation:

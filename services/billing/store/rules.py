@@ -6,6 +6,7 @@ from typing import Any
 
 from services.billing.domain.charging import Principal, Terms
 from services.billing.domain.pricing import Price, Tariff
+from services.billing.domain.settling import Prestation
 from services.kit.db import Connection
 
 _LOCK = 7_263_555  # an advisory lock of this database: whoever adds a rule, against whoever finds one missing
@@ -21,15 +22,23 @@ async def missing(conn: Connection) -> None:
     await conn.execute("select pg_advisory_xact_lock_shared($1)", _LOCK)
 
 
-async def tariffs(conn: Connection, services: Iterable[str], provider_ids: Iterable[str]) -> list[Tariff]:
-    """Those of the services that concern one of the providers."""
+async def concerning(conn: Connection, prestations: Iterable[Prestation]) -> tuple[list[Tariff], dict[str, list[Terms]]]:
+    """Tariffs of the services that concern one of the providers, and the terms of each principal, in one statement."""
+    asked = list(prestations)
     rows = await conn.fetch(
-        "select id, provider_id, service, valid_from, valid_until, lines, version from tariff"
-        " where service = any($1::text[]) and (provider_id is null or provider_id = any($2::uuid[]))",
-        sorted(set(services)),
-        sorted(set(provider_ids)),
+        "select id, provider_id, service, valid_from, valid_until, lines, version, null::uuid as principal_id, null::bigint as fee_net_cents,"
+        " null::numeric as markup_rate, null::numeric as vat_rate"
+        " from tariff where service = any($1::text[]) and (provider_id is null or provider_id = any($2::uuid[]))"
+        " union all select null, null, null, valid_from, null, null, null, principal_id, fee_net_cents, markup_rate, vat_rate"
+        " from terms where principal_id = any($3::uuid[])",
+        sorted({one.service for one in asked}),
+        sorted({one.provider_id for one in asked}),
+        sorted({one.principal_id for one in asked}),
     )
-    return [_tariff(found) for found in rows]
+    terms: dict[str, list[Terms]] = {}
+    for one in (row for row in rows if row["principal_id"]):
+        terms.setdefault(one["principal_id"], []).append(Terms(one["valid_from"], one["fee_net_cents"], one["markup_rate"], one["vat_rate"]))
+    return [_tariff(row) for row in rows if not row["principal_id"]], terms
 
 
 async def lock_tariff(conn: Connection, tariff_id: str) -> Tariff | None:
@@ -52,17 +61,6 @@ async def save_tariff(conn: Connection, tariff: Tariff) -> None:
         tariff.lines,
         tariff.version,
     )
-
-
-async def terms(conn: Connection, principal_ids: Iterable[str]) -> dict[str, list[Terms]]:
-    rows = await conn.fetch(
-        "select principal_id, valid_from, fee_net_cents, markup_rate, vat_rate from terms where principal_id = any($1::uuid[])",
-        sorted(set(principal_ids)),
-    )
-    found: dict[str, list[Terms]] = {}
-    for one in rows:
-        found.setdefault(one["principal_id"], []).append(Terms(one["valid_from"], one["fee_net_cents"], one["markup_rate"], one["vat_rate"]))
-    return found
 
 
 async def save_principal(conn: Connection, principal: Principal) -> None:

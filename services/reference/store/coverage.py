@@ -65,16 +65,12 @@ async def read_rights(conn: Connection, keys: Iterable[RightsKey]) -> dict[Right
     return _rights(rows)
 
 
-async def shift_rights(conn: Connection, changes: Mapping[RightsKey, Rights]) -> dict[RightsKey, Rights]:
-    """Adds the (possibly negative) changes to rows that a decision once locked, and returns what stands then."""
+async def save(conn: Connection, covers: Iterable[Cover], changes: Mapping[RightsKey, Rights]) -> dict[RightsKey, Rights]:
+    """Saves the covers and adds the (possibly negative) changes to the rights that a decision once locked; returns what stands then of those."""
     ordered = _ordered(key for key, change in changes.items() if change != Rights())
-    if not ordered:
-        return {}
     rows = await conn.fetch(
-        "update rights r set used = r.used + c.used, reserved = r.reserved + c.reserved"
-        " from unnest($1::uuid[], $2::text[], $3::date[], $4::numeric[], $5::numeric[]) as c (contract_id, guarantee, period_start, used, reserved)"
-        " where (r.contract_id, r.guarantee, r.period_start) = (c.contract_id, c.guarantee, c.period_start)"
-        " returning r.contract_id, r.guarantee, r.period_start, r.used, r.reserved",
+        _SAVE,
+        [_stored(cover) for cover in covers],
         *_columns(ordered),
         [changes[key].used for key in ordered],
         [changes[key].reserved for key in ordered],
@@ -93,19 +89,19 @@ async def need_of_task(conn: Connection, task_id: str) -> str | None:
     return need_id
 
 
-async def save(conn: Connection, covers: Iterable[Cover]) -> None:
-    await conn.execute(_SAVE, [_stored(cover) for cover in covers])
-
-
 _SAVE = """
-insert into cover select * from jsonb_populate_recordset(null::cover, $1)
+with saved as (insert into cover select * from jsonb_populate_recordset(null::cover, $1)
 on conflict (need_id) do update set
   insee = excluded.insee, departement = excluded.departement, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
   quantity = excluded.quantity, unit = excluded.unit,
   decision_id = excluded.decision_id, status = excluded.status, trace = excluded.trace, reason = excluded.reason,
   contract_id = excluded.contract_id, guarantee = excluded.guarantee, period_start = excluded.period_start, renews_on = excluded.renews_on,
   counts = excluded.counts, units = excluded.units, units_per_year = excluded.units_per_year, cap_gross_cents = excluded.cap_gross_cents,
-  member_rate = excluded.member_rate, expires_at = excluded.expires_at, need_open = excluded.need_open, task_id = excluded.task_id
+  member_rate = excluded.member_rate, expires_at = excluded.expires_at, need_open = excluded.need_open, task_id = excluded.task_id)
+update rights r set used = r.used + c.used, reserved = r.reserved + c.reserved
+from unnest($2::uuid[], $3::text[], $4::date[], $5::numeric[], $6::numeric[]) as c (contract_id, guarantee, period_start, used, reserved)
+where (r.contract_id, r.guarantee, r.period_start) = (c.contract_id, c.guarantee, c.period_start)
+returning r.contract_id, r.guarantee, r.period_start, r.used, r.reserved
 """
 
 

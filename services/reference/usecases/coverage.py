@@ -125,9 +125,7 @@ async def _save(tx: Transaction, before: Sequence[Cover], decided: Sequence[tupl
     if not decided:
         return
     covers = [cover for cover, _, _ in decided]
-    await store.save(tx.conn, covers)
-    changes = store.added(store.holdings(before, -1), store.holdings(covers, 1))
-    standing = await store.shift_rights(tx.conn, changes)
+    standing = await store.save(tx.conn, covers, store.added(store.holdings(before, -1), store.holdings(covers, 1)))
     due = {cover.need_id: cover.expires_at for cover in before}
     for cover in covers:
         if cover.status == "granted" and cover.expires_at and cover.expires_at != due.get(cover.need_id):
