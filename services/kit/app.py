@@ -19,6 +19,7 @@ from services.kit import kafka, logs, operations, tail, wake
 from services.kit.auth import Verifier
 from services.kit.db import Database
 from services.kit.errors import Refusal
+from services.kit.heard import HeardMiddleware, Hearing
 from services.kit.memory import fewer_collections
 from services.kit.settings import ServiceSettings
 from services.kit.trace import TraceMiddleware
@@ -76,7 +77,11 @@ def create(
         app.state.settings = settings
         app.state.verifier = Verifier(service, settings.jwks_file)
         apart = [] if settings.ops_port is None else [operations.serve_apart]
-        tasks = [asyncio.create_task(notifier.run(db)), *(asyncio.ensure_future(task(app)) for task in (*background, *apart))]
+        tasks = [
+            asyncio.create_task(notifier.run(db)),
+            asyncio.create_task(hearing.run(db)),
+            *(asyncio.ensure_future(task(app)) for task in (*background, *apart)),
+        ]
         for task in tasks:
             task.add_done_callback(_end_process)
         yield
@@ -86,7 +91,9 @@ def create(
         await asyncio.gather(*tasks, return_exceptions=True)
         await db.close()
 
+    hearing = Hearing()
     app = FastAPI(title=f"Entraide {service}", lifespan=lifespan, openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    app.add_middleware(HeardMiddleware, hearing=hearing)
     app.add_middleware(TraceMiddleware)
     for router in routers:
         app.include_router(router)

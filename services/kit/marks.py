@@ -30,6 +30,28 @@ async def read(conn: Any, topic: str, marks: Iterable[Mark]) -> dict[Mark, int]:
     return known
 
 
+class Place(NamedTuple):
+    """A record on the log, by whom it is from."""
+
+    topic: str
+    source: str
+    key: str
+    seq: int
+
+
+async def missing(conn: Any, places: Iterable[Place]) -> set[Place]:
+    """Those not applied here yet. Neither what this service does not listen to is missing, nor what waits parked for a human."""
+    wanted = list(places)
+    rows = await conn.fetch(
+        _MISSING,
+        texts(place.topic for place in wanted),
+        texts(place.source for place in wanted),
+        texts(place.key for place in wanted),
+        plain(place.seq for place in wanted),
+    )
+    return {Place(*row) for row in rows}
+
+
 class Leaving(NamedTuple):
     """What a batch leaves behind: raised marks, and the position of its partition, moved from `expected` (None: not there yet)."""
 
@@ -92,6 +114,13 @@ select now() as now, w.source, w.key, coalesce(m.seq, 0) as seq, p.key is not nu
 from unnest($2::text::text[], $3::text::text[]) as w (source, key)
 left join kit.mark m on m.topic = $1 and m.key = w.key and m.source = w.source
 left join kit.parked_key p on p.topic = $1 and p.key = w.key
+"""
+
+_MISSING = """
+select w.* from unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::bigint[]) as w (topic, source, key, seq)
+where not exists (select from kit.mark m where m.topic = w.topic and m.key = w.key and m.source = w.source and m.seq >= w.seq)
+  and not exists (select from kit.parked_key p where p.topic = w.topic and p.key = w.key)
+  and exists (select from kit.position p where p.topic = w.topic)
 """
 
 _CTES, _COULD = leaving(1)

@@ -46,22 +46,33 @@ async def notify(db: Database) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Change:
+    """`heard`: up to where the view has heard of the case; what another service knows by then is asked for with it."""
+
     seq: int
     topics: tuple[str, ...]
+    heard: tuple[str, ...]
 
 
 def seen_by(caller: Caller, row: dict[str, Any]) -> Change | None:
     """What a caller is told of a change; None for another's."""
+    place = _place(caller, row)
+    if place is None:
+        return None
+    return Change(row["seq"], (row["topic"], place) if place else (row["topic"],), tuple(row["heard"]))
+
+
+def _place(caller: Caller, row: dict[str, Any]) -> str | None:
+    """The page of all that is the caller's; empty where there is none, None for another's change."""
     if caller.staff:
-        return Change(row["seq"], (row["topic"],) if row["case_id"] is None else (row["topic"], "desk"))
+        return "" if row["case_id"] is None else "desk"
     if row["case_id"] is None or row["provider_ids"] is None:
         return None
     if row["principal_id"] in caller.principal_ids:
-        return Change(row["seq"], (row["topic"], "board"))
+        return "board"
     if caller.member_id and row["member_id"] == caller.member_id:
-        return Change(row["seq"], (row["topic"], "me"))
+        return "me"
     if caller.provider_id and caller.provider_id in row["provider_ids"]:
-        return Change(row["seq"], (row["topic"], "extranet"))
+        return "extranet"
     return None
 
 

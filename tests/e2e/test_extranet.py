@@ -1,5 +1,7 @@
 """A provider on a phone."""
 
+from signal import SIGCONT, SIGSTOP
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -49,16 +51,20 @@ async def test_a_mission_page_follows_what_happens_elsewhere_and_keeps_what_is_b
     firm, offer = await stage.offered(opened["number"])
     visitor = await enter(firm.code, PHONE, has_touch=True)
     page, mission = visitor.page, offer["mission_id"]
+    dispatch = stage.platform.process("dispatch-worker")
     badge, visit = page.locator("#mission-head .e-state"), page.locator("#visit")
     async with stage.firm(firm) as elsewhere:
         (await elsewhere.post(f"/api/dispatch/v1/offers/{offer['offer_id']}/accept", json=offer["wanted"])).raise_for_status()
         await page.goto(f"/extranet/missions/{mission}")
         await page.evaluate("window.sameDocument = true")
         await expect(visit.get_by_role("button", name="Commencer l’intervention")).to_be_visible()
+        assert dispatch.send(SIGSTOP)
         (await elsewhere.post(f"/api/tracking/v1/missions/{mission}/start")).raise_for_status()
         quantities = page.locator("#visit input[name^='q:']")
         await quantities.first.fill("2,5")
-        await expect(badge).to_contain_text("En cours")  # dispatch has heard of it too
+        await expect(badge).to_contain_text("Accepté")  # dispatch has not heard of it
+        assert dispatch.send(SIGCONT)
+        await expect(badge).to_contain_text("En cours")
         await expect(quantities.first).to_have_value("2,5")
         article, unit = (await quantities.first.get_attribute("name") or "").split(":")[1:]
         lines = {"lines": [{"article": article, "unit": unit, "quantity": "1.5"}]}

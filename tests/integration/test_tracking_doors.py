@@ -233,9 +233,11 @@ async def test_the_stream_tells_each_what_is_theirs(doors: Doors, case: Case) ->
     overhearing = asyncio.create_task(doors.listen(stranger, 9, last_event_id=heard))
     await eventually(lambda: doors.hub.listeners >= 5)  # what is told from here on they hear
     await case.tell(NeedCancelled)
+    [said] = await doors.tracking.fetch("select max(seq) as seq from view.timeline where case_id = $1 and source = 'intake'", case.id)
     for place, listener in listening.items():
         (first, _, clock), (event, number, data) = await listener
-        assert (first, event, data) == ("ping", "message", {"topics": [f"case:{case.id}", place]}) and "now" in clock
+        assert (first, event, data["topics"]) == ("ping", "message", [f"case:{case.id}", place]) and "now" in clock
+        assert f"cases/intake/{case.id}/{said['seq']}" in data["heard"]
         assert int(number) > heard
     assert {event for event, _, _ in await overhearing} <= {"ping", "end"}
 
@@ -246,8 +248,7 @@ async def test_the_stream_goes_on_where_a_browser_stopped(doors: Doors, case: Ca
     heard = doors.hub.last
     await case.tell(NeedCancelled)
     await eventually(doors.caught_up)
-    news = {"topics": [f"case:{case.id}", "desk"]}
-    assert (await doors.listen(agent, 2, last_event_id=heard))[0][2] == news
+    assert (await doors.listen(agent, 2, last_event_id=heard))[0][2]["topics"] == [f"case:{case.id}", "desk"]
     assert [event for event, _, _ in await doors.listen(agent, 1, last_event_id=doors.hub.last)] == ["ping"]
     assert [event for event, _, _ in await doors.listen(agent, 1, last_event_id=heard + 1_000_000)] == ["reset"]
 

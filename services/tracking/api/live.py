@@ -1,4 +1,7 @@
-"""The live stream: one per browser. It names what changed; whoever hears asks the owner of each panel again."""
+"""The live stream: one per browser. It names what changed; whoever hears asks the owner of each panel again.
+
+With what was `heard`, because the owner of a panel may hear of it later (`services/kit/heard.py`).
+"""
 
 import base64
 import time
@@ -74,7 +77,7 @@ def _ping(hub: Hub, seq: int) -> ServerSentEvent:
 
 
 def _news(change: Change) -> ServerSentEvent:
-    return ServerSentEvent(id=str(change.seq), data=_json({"topics": change.topics}))
+    return ServerSentEvent(id=str(change.seq), data=_json({"topics": change.topics, "heard": change.heard}))
 
 
 def _reset(seq: int) -> ServerSentEvent:

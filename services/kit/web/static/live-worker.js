@@ -1,5 +1,5 @@
 // The event stream, once for all pages of a browser (as a SharedWorker) or for the one page that imports it.
-// Server's side: `id` is the view's sequence; data is {"topics": ["case:<id>", "desk"]}; "ping" at least every 5 s with {"now": instant};
+// Server's side: `id` is the view's sequence; data is {"topics": ["case:<id>", "desk"], "heard": [places on the log]}; "ping" at least every 5 s with {"now": instant};
 // "end" when the token runs out; "reset" when what was missed cannot be told, so that everything is asked for again.
 const SILENT = 30000, LONGEST = 30000, LOADING = 15000;  // a page is not older than that when it joins
 
@@ -13,7 +13,7 @@ export function follow(address, tell) {
     const on = (name, act) => source.addEventListener(name, e => { heard = performance.now(); if (e.lastEventId) last = e.lastEventId; act(e); });
     on("open", () => tell({ kind: "beat" }));
     on("ping", e => { wait = 500; tell({ kind: "beat", now: JSON.parse(e.data).now }); });
-    on("message", e => { wait = 500; tell({ kind: "news", topics: JSON.parse(e.data).topics }); });
+    on("message", e => { wait = 500; tell({ kind: "news", ...JSON.parse(e.data) }); });
     on("reset", () => tell({ kind: "reset" }));
     on("end", again);
     // The browser reconnects by itself after a broken connection, but not after a refusal.

@@ -1,10 +1,11 @@
 // Live pages: an element with data-live="case:<id>" or "desk" (several, with spaces) is sent the htmx event "live" when there is news
-// of one of them. The wire carries no person and no state: the element asks its own service again.
+// of one of them. The wire carries no person and no state: the element asks its own service again, with the records that were heard of;
+// a service that has not heard of them yet says so, and is asked once more.
 (() => {
   const { now, sync, hour, words } = window.entraide, { worker, stream, name } = document.currentScript.dataset;
-  const SILENT = 15000, TOGETHER = 250;
+  const SILENT = 15000, TOGETHER = 250, AGAIN = 1000, LONGEST = 16000, MOST = 60;
   const $$ = s => document.querySelectorAll(s);
-  let heard = performance.now(), heardAt = now(), topics = new Set(), planned, everything = false, beaten = false;
+  let heard = performance.now(), heardAt = now(), news = new Map(), planned, everything = false, beaten = false;
 
   // A list that is in use does not move: what is new waits behind its button.
   const inUse = el => el.hasAttribute("data-hold") && (el.contains(document.activeElement) || el.matches(":hover"));
@@ -19,14 +20,35 @@
       htmx.trigger(el, "live");
     }
   };
+  // Of places `topic/source/key/seq`, the last of each key.
+  const latest = places => [...new Map(places.map(place => [place.slice(0, place.lastIndexOf("/")), place])).values()].slice(-MOST);
   // Several events of one moment are one request; a hidden page asks when it is looked at again.
   const flush = () => {
     planned = undefined;
     if (document.hidden) return;
-    for (const el of $$("[data-live]")) if (everything || el.dataset.live.split(/\s+/).some(topic => topics.has(topic))) refresh(el);
-    topics = new Set(); everything = false;
+    for (const el of $$("[data-live]")) {
+      const told = topics(el).filter(topic => news.has(topic));
+      for (const topic of told) records.set(topic, latest([...records.get(topic) ?? [], ...news.get(topic)]));
+      if (everything || told.length) refresh(el);
+    }
+    news = new Map(); everything = false;
   };
   const soon = () => { planned ??= setTimeout(flush, TOGETHER); };
+
+  // By topic of this page, the records heard of last; by address, how long to wait before it is asked again.
+  const records = new Map(), waits = new Map(), topics = el => el.dataset.live.split(/\s+/);
+  document.addEventListener("htmx:configRequest", e => {
+    const { elt: el, verb, headers } = e.detail;
+    const known = verb === "get" && el.dataset.live ? topics(el).flatMap(topic => records.get(topic) ?? []) : [];
+    if (known.length) headers["Entraide-Heard"] = latest(known).join();
+  });
+  document.addEventListener("htmx:afterRequest", e => {
+    const { elt: el, xhr, requestConfig: { path } } = e.detail;
+    if (!xhr.getResponseHeader("Entraide-Behind")) { waits.delete(path); return; }
+    const wait = waits.get(path) ?? AGAIN;
+    waits.set(path, Math.min(wait * 2, LONGEST));
+    setTimeout(() => { const there = el.isConnected ? el : document.getElementById(el.id); if (there) refresh(there); }, wait);
+  });
 
   const show = () => {
     const stale = performance.now() - heard > SILENT;
@@ -45,7 +67,7 @@
     beaten = true;
     if (said.now) sync(said.now);
     heardAt = now();
-    if (said.kind === "news") { for (const topic of said.topics) topics.add(topic); soon(); }
+    if (said.kind === "news") { for (const topic of said.topics) news.set(topic, [...news.get(topic) ?? [], ...said.heard]); soon(); }
     if (said.kind === "reset") { everything = true; soon(); }
     show();
   };
@@ -62,7 +84,7 @@
   } else alone();
 
   setInterval(show, 1000);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && (topics.size || everything)) flush(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && (news.size || everything)) flush(); });
   document.addEventListener("click", e => {
     const more = e.target.closest("[data-more]"), list = more && document.getElementById(more.dataset.more);
     if (!list) return;
