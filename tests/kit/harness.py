@@ -187,7 +187,9 @@ class Lab:
         return not await self.reader.stuck()
 
     async def caught_up(self) -> bool:
-        """True when the reader's positions stand at the end of the log."""
+        """True when the sender has said all it has to say, and the reader's positions stand at the end of the log."""
+        if not await self.sender.published():
+            return False
         stored = dict(await self.reader.fetch("select partition, next_offset from kit.position where topic = 'cases'"))
         ends = await self.probe.end_offsets(list(self.ends))
         return all(stored.get(partition.partition, 0) >= end for partition, end in ends.items())

@@ -12,7 +12,6 @@ async def test_a_record_delivered_twice_has_one_effect(lab: Lab) -> None:
     async with running(lab.sender.relay().run(), lab.reader.consumer().run()):
         await eventually(lambda: lab.once(*keys, upto=3))
         await lab.sender.send_again()
-        await eventually(lab.sender.published)
         await eventually(lab.caught_up)
     assert len(await lab.log()) == 120
     assert await lab.once(*keys, upto=3)
@@ -23,10 +22,11 @@ async def test_a_record_delivered_twice_has_one_effect(lab: Lab) -> None:
 async def test_duplicates_within_one_batch_have_one_effect(lab: Lab) -> None:
     key = new_id()
     await lab.sender.emit(*[key] * 5)
-    for _ in range(3):
+    for again in (True, True, False):
         async with running(lab.sender.relay().run()):
             await eventually(lab.sender.published)
-        await lab.sender.send_again()
+        if again:
+            await lab.sender.send_again()
     assert len(await lab.log()) == 15
     async with running(lab.reader.consumer().run()):
         await eventually(lab.caught_up)

@@ -21,7 +21,8 @@ async def test_a_lost_record_parks_its_key_as_a_gap_until_republish(lab: Lab) ->
     async with running(relays(lab), lab.reader.consumer().run(), lab.reader.drainer().run()):
         await lab.sender.emit(*[other] * 2)
         await eventually(lambda: lab.once(other, upto=2))
-        [gap] = await eventually(lab.reader.stuck)
+        await eventually(lab.caught_up)
+        [gap] = await lab.reader.stuck()
         assert (gap.key, gap.reason, gap.seq, gap.waiting) == (key, "gap", 4, 2)
         assert gap.cause == f"seq 3 of {lab.sender.name} is missing, 4 came"
         assert await lab.effects(key) == [1, 2]

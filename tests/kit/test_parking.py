@@ -27,7 +27,8 @@ async def test_a_failing_key_is_parked_in_order_while_the_others_flow_and_goes_o
     await park(lab, key, others)
     async with running(lab.sender.relay().run(), lab.reader.consumer(failing.table).run(), lab.reader.drainer(failing.table).run()):
         await eventually(lambda: lab.once(*others, upto=1))
-        [stuck] = await eventually(lab.reader.stuck)
+        await eventually(lab.caught_up)
+        [stuck] = await lab.reader.stuck()
         assert (stuck.key, stuck.reason, stuck.seq, stuck.waiting) == (key, "failed", 2, 3)
         assert stuck.cause.startswith("LookupError in services.kit.delivery.")
         assert stuck.next_try is not None
