@@ -6,6 +6,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 CONTENT_TYPE = "application/json"
@@ -32,21 +33,12 @@ class Envelope(NamedTuple):
     causation_id: str
     traceparent: str
 
-    @property
-    def schema(self) -> str:
-        """`urn:entraide:intake.case_opened:1`"""
-        name, _, version = self.type.rpartition(".v")
-        return f"urn:entraide:{name}:{version}"
-
     def to_headers(self) -> list[tuple[str, bytes]]:
         return [
-            *_FIXED,
+            *_same_for_all(self.source, self.type),
             ("ce_id", self.id.encode()),
-            ("ce_source", self.source.encode()),
-            ("ce_type", self.type.encode()),
             ("ce_time", self.time.isoformat().replace("+00:00", "Z").encode()),
             ("ce_subject", self.key.encode()),
-            ("ce_dataschema", self.schema.encode()),
             ("ce_seq", b"%d" % self.seq),
             ("ce_row", b"%d" % self.row),
             ("ce_correlationid", self.correlation_id.encode()),
@@ -75,6 +67,19 @@ class Envelope(NamedTuple):
             raise Undecodable(f"no header {missing.args[0]}") from None
         except ValueError:
             raise Undecodable(f"malformed header: {_malformed(found)}") from None
+
+
+def _schema(event_type: str) -> str:
+    """`urn:entraide:intake.case_opened:1` of `intake.case_opened.v1`."""
+    name, _, version = event_type.rpartition(".v")
+    return f"urn:entraide:{name}:{version}"
+
+
+@lru_cache(maxsize=1_000)
+def _same_for_all(source: str, event_type: str) -> tuple[tuple[str, bytes], ...]:
+    """The headers of all events of one type."""
+    dataschema = _schema(event_type).encode()
+    return (*_FIXED, ("ce_source", source.encode()), ("ce_type", event_type.encode()), ("ce_dataschema", dataschema))
 
 
 _NUMBERS_AND_TIMES: dict[str, Callable[[str], object]] = {"ce_seq": int, "ce_row": int, "ce_time": datetime.fromisoformat}

@@ -1,6 +1,7 @@
 """What an event is, and the table of all of them: who owns it, on which topic, under which key."""
 
-from typing import Any, ClassVar, NamedTuple
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,10 +15,11 @@ class EventType(NamedTuple):
     version: int
     topic: str
     key_field: str
+    full_name: str
 
-    @property
-    def full_name(self) -> str:
-        return f"{self.owner}.{self.name}.v{self.version}"
+    @classmethod
+    def of(cls, owner: str, name: str, key: str, version: int = 1, topic: str = "cases") -> Self:
+        return cls(owner, name, version, topic, key, f"{owner}.{name}.v{version}")
 
 
 class Event(BaseModel):
@@ -34,7 +36,7 @@ class Event(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         if "name" not in kwargs:
             return
-        event = EventType(kwargs["owner"], kwargs["name"], kwargs.get("version", 1), kwargs.get("topic", "cases"), kwargs["key"])
+        event = EventType.of(**kwargs)
         if event.full_name in EVENTS:
             raise TypeError(f"{event.full_name} is declared twice")
         cls.EVENT = event
@@ -49,6 +51,7 @@ class Event(BaseModel):
 EVENTS: dict[str, type[Event]] = {}
 
 
+@lru_cache(maxsize=10_000)
 def owns(service: str, event_type: str) -> bool:
     """True when `service` may emit `event_type` (a full name with version, known here or not)."""
     owner = event_type.partition(".")[0]

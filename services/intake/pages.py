@@ -13,11 +13,12 @@ from contracts.common import Id
 from services.intake import store, usecases
 from services.intake.domain import UNITS, Wish
 from services.kit import phones, places
+from services.kit.answers import POSITION
 from services.kit.auth import DESK, Caller, allow
 from services.kit.bounds import Version
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, Refusal
-from services.kit.idempotency import POSITION, Command, CommandDependency
+from services.kit.idempotency import Command, CommandDependency
 from services.kit.outbox import Position
 from services.kit.web import forms, pages
 

@@ -25,6 +25,7 @@ from services.kit.parking import Raw
 from services.kit.subscriptions import PATIENT_S, UNHANDLED_S, Table
 
 BATCH = 500
+AHEAD = 10_000  # what the client holds, it asks for no more of: its other partitions then wait at the broker, and that one waits for them
 COMPANY_BYTES = 65_536
 POLL_MS = 500  # records that are there come at once
 PARTITIONS_AT_ONCE = 4  # each holds a connection
@@ -104,14 +105,16 @@ class Consumer:
         lost = [partition for partition in self._kafka.assignment() if partition.partition not in self._next]
         if lost:
             await self._seek(lost)
-        polled = await self._kafka.getmany(timeout_ms=self._poll_ms(), max_records=BATCH * PARTITIONS_AT_ONCE)
+        room = AHEAD - sum(len(records) for _, records in self._held.values())
+        polled = await self._kafka.getmany(timeout_ms=self._poll_ms(), max_records=room) if room > 0 else {}
         async with self._busy:
-            await asyncio.gather(*(self._apply_all(partition, records) for partition, records in self._due(polled).items()))
+            await asyncio.gather(*(self._apply_in_turn(partition, records) for partition, records in self._due(polled).items()))
         self._note_progress()
         await self._commit()
 
     def _due(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """What to apply now. Records that nobody waits for are held until one comes that somebody does, or their patience ends."""
+        """What to apply now, of each partition a batch. Records that nobody waits for are held until one comes that somebody does, or their
+        patience ends."""
         now = time.monotonic()
         due = {}
         for partition in polled.keys() | self._held.keys():
@@ -121,8 +124,8 @@ class Consumer:
                     until = min(until, now + self._table.patience(self._topic, record.headers))
                 held.append(record)
             if until <= now or len(held) >= BATCH:
-                due[partition] = held
-            else:
+                due[partition], held = held[:BATCH], held[BATCH:]
+            if held:
                 self._held[partition] = until, held
         return due
 
@@ -139,27 +142,24 @@ class Consumer:
             if stored.get(partition) != expected:
                 self._next.pop(partition, None)
 
-    async def _apply_all(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+    async def _apply_in_turn(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         async with self._slots:
-            for start in range(0, len(records), BATCH):
-                if partition.partition not in self._next or not await self._apply(partition, records[start : start + BATCH]):
-                    return
+            if partition.partition in self._next:
+                await self._apply(partition, records)
 
-    async def _apply(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> bool:
-        """False when part of the batch has to be read again, and with it all that was polled behind it."""
+    async def _apply(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        """Where part of the batch has to be read again, the partition is no longer in `_next`."""
         items = [Item.of(_raw(record)) for record in records]
         try:
             await self._transact(partition.partition, items)
-            return True
         except marks.Overtaken:
             self._next.pop(partition.partition, None)
-            return False
         except Exception as failure:  # noqa: BLE001 - the batch is tried again one by one; what a handler raises is its own
             if not infrastructure(failure):
                 log.info("batch failed, one by one", topic=self._topic, failure=type(failure).__name__)
-            return await self._one_by_one(partition, items)
+            await self._one_by_one(partition, items)
 
-    async def _one_by_one(self, partition: TopicPartition, items: Sequence[Item]) -> bool:
+    async def _one_by_one(self, partition: TopicPartition, items: Sequence[Item]) -> None:
         for item in items:
             tries, refused, wait = 0, None, 0.05
             while partition.partition in self._next:
@@ -179,8 +179,7 @@ class Consumer:
                             refused = parking.cause_of(failure)
                 await asyncio.sleep(wait)
             else:
-                return False
-        return True
+                return
 
     async def _transact(self, partition: int, items: Sequence[Item], refused: str | None = None) -> None:
         expected = self._next[partition]

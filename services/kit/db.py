@@ -18,6 +18,7 @@ from contracts.cards import Card
 from contracts.common import CardKind
 from contracts.registry import Event
 from services.kit import outbox
+from services.kit.answers import Answer
 from services.kit.marks import Leaving
 from services.kit.outbox import Cause, Lane, Outbox, Position
 
@@ -64,15 +65,16 @@ class Transaction:
         """`write` gets all items handed to it at once, when the transaction ends: rows that many want are locked late, and in one order."""
         self._last.setdefault(write, []).append(item)
 
-    async def flush(self, leaving: Leaving | None = None) -> list[Position]:
+    async def flush(self, end: Leaving | Answer | None = None) -> list[Position]:
         """Writes what was emitted so far; called by the commit, or before it where the answer needs the seq numbers.
 
-        `leaving`: what a batch of records leaves behind; then it is the last statement. Raises `Overtaken` for it.
+        `end`: what a batch of records leaves behind, or the answer to a command; then it is the last statement. Raises `Overtaken` for
+        the former.
         """
         while self._last:
             write, items = self._last.popitem()
             await write(self, items)
-        self.positions += await self.outbox.write(self.conn, self.now, leaving)
+        self.positions += await self.outbox.write(self.conn, self.now, end)
         return self.positions
 
 
@@ -123,8 +125,12 @@ class Database:
             if self._outside is None:
                 raise RuntimeError(f"{self.service} has no pool for outside callers")
             pool = self._outside
-        async with pool.acquire(timeout=5) as conn:
+        async with asyncio.timeout(5):  # one of its own would make a task
+            conn = await pool.acquire()
+        try:
             yield conn
+        finally:
+            await pool.release(conn)
 
 
 async def _clock(conn: Connection) -> datetime:

@@ -79,6 +79,14 @@ class Hearing:
                 one.there.set()
 
 
+def _said(scope: Scope) -> bytes | None:
+    if scope["type"] == "http":
+        for name, value in scope["headers"]:
+            if name == HEARD:
+                return bytes(value)
+    return None
+
+
 class HeardMiddleware:
     """Pure ASGI. What cannot be read in the header is not waited for."""
 
@@ -87,7 +95,7 @@ class HeardMiddleware:
         self._hearing = hearing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        said = next((value for name, value in scope["headers"] if name == HEARD), None) if scope["type"] == "http" else None
+        said = _said(scope)
         if said is None:
             await self._app(scope, receive, send)
             return

@@ -14,12 +14,12 @@ import orjson
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
+from services.kit.answers import POSITION, Answer
 from services.kit.auth import Caller, bearer
 from services.kit.db import Connection, Database, Transaction, affected
 from services.kit.errors import BadInput, Forbidden, Invalid
 
 HEADER = "Idempotency-Key"
-POSITION = "Entraide-Position"
 KEPT_HOURS = 48
 
 Action = Callable[[Transaction], Awaitable[Any]]
@@ -54,10 +54,11 @@ class Command:
                 return await self._stored(tx)
             answer = await action(tx)
             response = answer if isinstance(answer, Response) else _json(answer, status)
-            positions = await tx.flush()
+            if tx.positions:  # of what the action has flushed itself
+                response.headers[POSITION] = str(tx.positions[-1])
+            positions = await tx.flush(self._answer(response))
             if positions:
                 response.headers[POSITION] = str(positions[-1])
-            await self._store(tx, response)
         return response
 
     async def _stored(self, tx: Transaction) -> Response:
@@ -73,17 +74,9 @@ class Command:
             raise Invalid("this Idempotency-Key was used with another body; take a new key", code="idempotency_key_reused")
         return Response(stored["body"], stored["status"], stored["headers"] | {"Idempotent-Replayed": "true"})
 
-    async def _store(self, tx: Transaction, response: Response) -> None:
+    def _answer(self, response: Response) -> Answer:
         kept = {name: value for name, value in response.headers.items() if name not in ("content-length", "set-cookie")}
-        await tx.conn.execute(
-            "update kit.idempotency set status = $4, headers = $5, body = $6 where caller = $1 and route = $2 and key = $3",
-            self.caller.id,
-            self.route,
-            self.key,
-            response.status_code,
-            kept,
-            bytes(response.body),
-        )
+        return Answer(self.caller.id, self.route, self.key, response.status_code, kept, bytes(response.body))
 
 
 async def _command(request: Request) -> Command:

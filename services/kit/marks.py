@@ -84,7 +84,7 @@ raised as (
   on conflict do nothing returning 1
 )"""  # noqa: S608 - numbers of parameters
     moved_on = f"({partition} is null or (select count(*) from moved) + (select count(*) from placed) = 1)"  # noqa: S608 - numbers of parameters
-    could = f"(select count(*) from raised) = cardinality({sources}::text::text[]) and {moved_on}"  # noqa: S608 - numbers of parameters
+    could = f"(select count(*) from raised) = (select count(*) from unnest({sources}::text::text[])) and {moved_on}"  # noqa: S608 - numbers of parameters
     return ctes, could
 
 

@@ -16,13 +16,15 @@ from typing import Any, NamedTuple, Self
 
 import asyncpg
 import orjson
+from pydantic_core import to_json
 
 from contracts import cards
 from contracts.cards import Card
 from contracts.common import CardKind
 from contracts.envelope import MAX_BYTES, Envelope
 from contracts.registry import Event, owns
-from services.kit import marks
+from services.kit import answers, marks
+from services.kit.answers import Answer
 from services.kit.arrays import plain, texts
 from services.kit.clock import new_id
 from services.kit.marks import Leaving
@@ -108,7 +110,7 @@ class Outbox:
         if not owns(self.service, full_name):
             raise NotOwner(f"{self.service} may not emit {full_name}")
         topic, key = event.route()
-        row = _Row(lane, topic, key, full_name, new_id(), event.model_dump_json(exclude_none=True).encode(), cause)
+        row = _Row(lane, topic, key, full_name, new_id(), to_json(event, exclude_none=True), cause)
         if len(row.payload or b"") > MAX_BYTES - 2048:
             raise TooLarge(f"{full_name} of {len(row.payload or b'')} bytes is over the limit of {MAX_BYTES}")
         self._rows.append(row)
@@ -117,7 +119,7 @@ class Outbox:
     def add_card(self, card: Card, cause: Cause, lane: Lane = Lane.LIVE) -> None:
         if self.service != card.WRITER:
             raise NotOwner(f"{self.service} may not write a {card.KIND} card")
-        payload = card.model_dump_json(exclude_none=True).encode()
+        payload = to_json(card, exclude_none=True)
         self._rows.append(_Row(lane, cards.TOPIC, card.key, f"card.{card.KIND}.v1", new_id(), payload, cause, card.version))
 
     def add_tombstone(self, kind: CardKind, card_id: str, version: int, cause: Cause) -> None:
@@ -136,25 +138,32 @@ class Outbox:
             raise TooLarge(f"{type} of {len(payload)} bytes is over the limit of {MAX_BYTES}")
         self._rows.append(_Row(Lane.LIVE, topic, key, type, new_id(), payload, cause, position))
 
-    async def write(self, conn: Any, now: datetime, leaving: Leaving | None = None) -> list[Position]:
-        """Inserts and empties what was added; gives each event its seq. Returns the last position per key.
+    async def write(self, conn: Any, now: datetime, end: Leaving | Answer | None = None) -> list[Position]:
+        """Inserts and empties what was added; gives each event its seq. Returns the last position per key, that of the last event last.
 
-        `leaving`: what a batch of records leaves behind, in the same statement. Raises `Overtaken` then.
+        `end`: what a batch of records leaves behind, or the answer to a command, in the same statement. Raises `Overtaken` for the former.
         """
         rows, self._rows = self._rows, []
         if not rows:
-            if leaving:
-                await marks.leave(conn, leaving, said=self.written > 0)
+            if isinstance(end, Leaving):
+                await marks.leave(conn, end, said=self.written > 0)
+            elif end:
+                await answers.keep(conn, end)
             return []
-        wanted = Counter((row.topic, row.key) for row in rows if _counted(row))
+        wanted: Counter[tuple[str, str]] = Counter()
+        for row in reversed(rows):
+            if row.topic != cards.TOPIC and not row.topic.startswith(DELIVERIES):
+                row.number = wanted[row.topic, row.key]  # 0 for the last one
+                wanted[row.topic, row.key] += 1
         keys = sorted(wanted)  # every writer locks in this order
-        numbers = wanted.copy()
-        for row in rows:
-            if _counted(row):
-                numbers[row.topic, row.key] -= 1  # down to 0, which the last one gets
-                row.number = numbers[row.topic, row.key]
+        statement = _WRITE
+        more: tuple[Any, ...] = ()
+        if isinstance(end, Leaving):
+            statement, more = _WRITE_AND_LEAVE, end.arguments()
+        elif end:
+            statement, more = _WRITE_AND_KEEP, (*end, self.service, *next(iter(wanted), (None, None)))
         counters = await conn.fetch(
-            _WRITE_AND_LEAVE if leaving else _WRITE,
+            statement,
             texts(topic for topic, _ in keys),
             texts(key for _, key in keys),
             plain(wanted[key] for key in keys),
@@ -169,17 +178,13 @@ class Outbox:
             plain(row.cause.causation_id for row in rows),
             texts(row.cause.traceparent for row in rows),
             now,
-            *(leaving.arguments() if leaving else ()),
+            *more,
         )
-        if leaving and not counters[0]["could"]:
+        if isinstance(end, Leaving) and not counters[0]["could"]:
             raise marks.Overtaken
         self.written += len(rows)
         reached = {(counter["topic"], counter["key"]): counter["last"] for counter in counters}
-        return [Position(self.service, key, reached[topic, key]) for topic, key in wanted]
-
-
-def _counted(row: _Row) -> bool:
-    return row.topic != cards.TOPIC and not row.topic.startswith(DELIVERIES)
+        return [Position(self.service, key, reached[topic, key]) for topic, key in reversed(wanted)]
 
 
 # `id` is drawn after every counter is locked: per key, the order of ids is the order of commits.
@@ -207,6 +212,8 @@ counted as (
 _WRITE = f"with {_CTES} select topic, key, last from counted"  # noqa: S608 - our own text
 _LEAVE, _COULD = marks.leaving(15)
 _WRITE_AND_LEAVE = f"with {_CTES}, {_LEAVE} select c.*, {_COULD} as could from (select) one left join counted c on true"  # noqa: S608 - our own text
+
+_WRITE_AND_KEEP = f"with {_CTES}, {answers.keeping(15)} select topic, key, last from counted"  # noqa: S608 - our own text
 
 _told = itemgetter("id", "aggregateid", "seq", "type", "event_id", "correlation_id", "causation_id", "traceparent", "at")
 

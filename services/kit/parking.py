@@ -4,9 +4,8 @@ One row per (topic, key) is locked by consumer and drainer alike, so an arrival 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
 
@@ -27,9 +26,9 @@ def cause_of(failure: BaseException) -> str:
     return failures.summary(failure)[:500].replace("\0", "").encode("utf-8", "replace").decode()
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Raw:
-    """A record as it lies in the log."""
+    """A record as it lies in the log. `text_key`: as PostgreSQL can keep it."""
 
     topic: str
     partition: int
@@ -37,10 +36,10 @@ class Raw:
     key: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     value: bytes | None
+    text_key: str = field(init=False)
 
-    @cached_property
-    def text_key(self) -> str:
-        return (self.key or b"").decode("utf-8", "backslashreplace").replace("\0", "\\x00")  # PostgreSQL keeps no zero in a text
+    def __post_init__(self) -> None:
+        self.text_key = (self.key or b"").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
 @dataclass(slots=True)
@@ -55,7 +54,7 @@ class ParkedKey:
 async def lock(conn: Any, topic: str, keys: Iterable[str]) -> dict[str, ParkedKey]:
     """The parked keys among these, their rows locked until the end of the transaction."""
     rows = await conn.fetch(
-        "select key, reason from kit.parked_key where topic = $1 and key = any($2::text::text[]) order by key for update",
+        "select key, reason from kit.parked_key where topic = $1 and key in (select unnest($2::text::text[])) order by key for update",
         topic,
         texts(sorted(set(keys))),
     )

@@ -237,5 +237,5 @@ with held as materialized (
   on conflict (topic, partition) do update
     set last_offset = greatest(p.last_offset, excluded.last_offset), last_row = greatest(p.last_row, excluded.last_row)
 )
-delete from kit.unsent where lane in (0, 1) and id = any($3::text::bigint[]) and exists (select from held)
+delete from kit.unsent where lane in (0, 1) and id in (select unnest($3::text::bigint[])) and exists (select from held)
 """

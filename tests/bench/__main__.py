@@ -1,4 +1,4 @@
-"""`make bench`: every figure of the platform against its yardstick, in one run of six to seven minutes on two quiet cores.
+"""`make bench`: every figure of the platform against its yardstick, in one run of eight minutes on two quiet cores.
 
 Two sets of engines. On the first, the hop and the API, each beside its yardsticks; it stays up, idle, for `hop_light` to stand next to
 `chain_light`. On the second the whole platform, for what a whole case costs; `commits` is measured in its own PostgreSQL.
@@ -32,9 +32,10 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sizes:
-    """`slow_drain`: of a yardstick slower than 1,000/s. `cpu_s`: seconds at each rate."""
+    """`short_rounds`: of what takes seconds, and scatters more. `slow_drain`: of a yardstick slower than 1,000/s. `cpu_s`: seconds at each rate."""
 
     rounds: int = 3
+    short_rounds: int = 5
     drain: int = 20_000
     slow_drain: int = 2_000
     light: int = 100
@@ -49,7 +50,7 @@ class Sizes:
         return cases * 3 // 2
 
 
-QUICK = Sizes(rounds=1, drain=2_000, slow_drain=200, light=60, cases=200, light_cases=30, cpu_s=5)
+QUICK = Sizes(rounds=1, short_rounds=1, drain=2_000, slow_drain=200, light=60, cases=200, light_cases=30, cpu_s=5)
 
 
 async def hop_lines(stack: Stack, engines: Engines, sizes: Sizes, tell: Tell) -> list[Line]:
@@ -60,7 +61,7 @@ async def hop_lines(stack: Stack, engines: Engines, sizes: Sizes, tell: Tell) ->
             "faststream_batch": told(tell, "faststream_batch", lambda: faststream_batch.drain(engines, sizes.drain)),
             "faststream_outbox": told(tell, "faststream_outbox", lambda: faststream_outbox.drain(engines, sizes.slow_drain)),
         },
-        sizes.rounds,
+        sizes.short_rounds,
     )
 
     async def light() -> float:
@@ -70,7 +71,7 @@ async def hop_lines(stack: Stack, engines: Engines, sizes: Sizes, tell: Tell) ->
         return (await faststream_outbox.light(engines, n=sizes.light)).p50_ms
 
     lights = {"hop_light": told(tell, "hop_light", light), "faststream_outbox": told(tell, "faststream_outbox, light", light_faststream)}
-    waited = await alternate(lights, sizes.rounds)
+    waited = await alternate(lights, sizes.short_rounds)
     drains = [line("hop_drain", "events/s", yardstick, drained) for yardstick in ("raw", "faststream_batch", "faststream_outbox")]
     return [*drains, line("hop_light", "ms", "faststream_outbox", waited)]
 
@@ -85,7 +86,7 @@ async def api_line(stack: Stack, engines: Engines, sizes: Sizes, tell: Tell) -> 
             return (await bare_post.rate(engines)).per_s
 
         posts = {"api_open_case": told(tell, "api_open_case", ours), "bare_post": told(tell, "bare_post", bare)}
-        return line("api_open_case", "requests/s", "bare_post", await alternate(posts, sizes.rounds))
+        return line("api_open_case", "requests/s", "bare_post", await alternate(posts, sizes.short_rounds))
 
 
 async def chain_lines(cases: Chain, beside: Stack, sizes: Sizes, tell: Tell) -> list[Line]:

@@ -1,6 +1,7 @@
 """House rules that no linter has: what a file of a service may be called, import and call."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,17 @@ def sql_outside_store(source: str) -> list[int]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lower().startswith(verbs) and " " in node.value.strip()
         and any(word in node.value.lower() for word in (" from ", " set ", " values", "into "))
     ]  # fmt: skip
+
+
+def literals_read_per_row(source: str) -> list[int]:
+    """Lines that take an array literal elsewhere than in `unnest`, where it is read once: see `services/kit/arrays.py`."""
+    lines = []
+    for found in re.finditer(r"::text::\w+\[\]", source):
+        before = source[: found.start()]
+        _, called, rest = before.rpartition("unnest(")
+        if not called or any(rest[:end].count(")") > rest[:end].count("(") for end in range(len(rest) + 1)):
+            lines.append(before.count("\n") + 1)
+    return lines
 
 
 def unfinished(source: str) -> list[int]:

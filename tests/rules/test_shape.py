@@ -82,6 +82,16 @@ def test_sql_outside_the_store_would_be_refused(sql: str) -> None:
     assert shape.sql_outside_store(f"x = 1\nawait_ = {sql!r}") == [2]
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=where)
+def test_array_literals_are_read_once(path: Path) -> None:
+    assert shape.literals_read_per_row(path.read_text()) == []
+
+
+@pytest.mark.parametrize("sql", ["id = any($1::text::uuid[])", "f(unnest($1::text::int[]), cardinality($1::text::int[]))", "{ids}::text::text[]"])
+def test_an_array_literal_read_for_each_row_would_be_refused(sql: str) -> None:
+    assert shape.literals_read_per_row(f"x = 1\nsql = f{sql!r}") == [2]
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=where)
 def test_no_test_sleeps(path: Path) -> None:
     assert shape.sleeps(path.read_text()) == []

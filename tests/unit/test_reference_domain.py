@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import from_regex, sampled_from
 
 from contracts.reasons import COVERAGE_REFUSED, COVERAGE_TRACE, TASK_KIND
 from services.kit import phones
@@ -261,6 +263,18 @@ TOWNS = {"lyon": ["69123"], "saint etienne": ["42218"]}
 )
 def test_a_search_is_read_as_it_was_typed(typed: str, found: names.Query) -> None:
     assert names.parse(typed, TOWNS) == found
+
+
+@given(from_regex(r"\A(\+33|0)[0-9]{8,10}\Z"), sampled_from(["", "35000", "97400", "98800"]))
+def test_plain_phones_are_read_as_the_library_reads_them(typed: str, postcode: str) -> None:
+    spaced = f"{typed[:2]} {typed[2:]}"  # not the short way
+    try:
+        expected = phones.e164(spaced, postcode)
+    except Invalid:
+        with pytest.raises(Invalid):
+            phones.e164(typed, postcode)
+    else:
+        assert phones.e164(typed, postcode) == expected
 
 
 def test_overseas_phones_are_read_by_the_region_of_the_postcode() -> None:
