@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -39,6 +40,7 @@ class Engines:
             "sasl_plain_password": self.password,
         }
 
+    @cache  # noqa: B019 - one for the process: where clients come and go, a fork that meets a thread of one that goes is killed by signal 11
     def admin(self) -> AdminClient:
         return AdminClient(
             {
