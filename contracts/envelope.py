@@ -34,11 +34,15 @@ class Envelope(NamedTuple):
     traceparent: str
 
     def to_headers(self) -> list[tuple[str, bytes]]:
+        source, event_type, schema = _same_for_all(self.source, self.type)
         return [
-            *_same_for_all(self.source, self.type),
+            *_FIXED,
             ("ce_id", self.id.encode()),
+            source,
+            event_type,
             ("ce_time", self.time.isoformat().replace("+00:00", "Z").encode()),
             ("ce_subject", self.key.encode()),
+            schema,
             ("ce_seq", b"%d" % self.seq),
             ("ce_row", b"%d" % self.row),
             ("ce_correlationid", self.correlation_id.encode()),
@@ -69,17 +73,11 @@ class Envelope(NamedTuple):
             raise Undecodable(f"malformed header: {_malformed(found)}") from None
 
 
-def _schema(event_type: str) -> str:
-    """`urn:entraide:intake.case_opened:1` of `intake.case_opened.v1`."""
-    name, _, version = event_type.rpartition(".v")
-    return f"urn:entraide:{name}:{version}"
-
-
 @lru_cache(maxsize=1_000)
-def _same_for_all(source: str, event_type: str) -> tuple[tuple[str, bytes], ...]:
-    """The headers of all events of one type."""
-    dataschema = _schema(event_type).encode()
-    return (*_FIXED, ("ce_source", source.encode()), ("ce_type", event_type.encode()), ("ce_dataschema", dataschema))
+def _same_for_all(source: str, event_type: str) -> tuple[tuple[str, bytes], tuple[str, bytes], tuple[str, bytes]]:
+    """Source, type and schema (`urn:entraide:intake.case_opened:1`), as every event of a type has them."""
+    name, _, version = event_type.rpartition(".v")
+    return ("ce_source", source.encode()), ("ce_type", event_type.encode()), ("ce_dataschema", f"urn:entraide:{name}:{version}".encode())
 
 
 _NUMBERS_AND_TIMES: dict[str, Callable[[str], object]] = {"ce_seq": int, "ce_row": int, "ce_time": datetime.fromisoformat}
