@@ -1,6 +1,5 @@
 """`entraide feed`: the files that principals send."""
 
-import csv
 import os
 import re
 from pathlib import Path
@@ -75,21 +74,23 @@ async def _load(running: "Running", files: list[tuple["Kind", Path]]) -> list[tu
     with Progress(*columns, console=console) as progress:
         async with operations.database(running, "reference") as db:
             for kind, file in files:
-                bar = progress.add_task(escape(file.name), total=2 * _lines(file))
+                bar = progress.add_task(escape(file.name), total=_steps(file))
                 try:
                     report = await load_csv(db, kind, file, lambda done, bar=bar: progress.update(bar, completed=done))  # type: ignore[misc]
-                except (Invalid, UnicodeDecodeError, csv.Error) as wrong:
-                    said = "it is not UTF-8" if isinstance(wrong, UnicodeDecodeError) else str(wrong)
-                    console.print(f"[bold red]{escape(file.name)} was not loaded, nor what would follow it.[/] {escape(said)}", highlight=False)
+                except Invalid as wrong:
+                    console.print(f"[bold red]{escape(file.name)} was not loaded, nor what would follow it.[/] {escape(str(wrong))}", highlight=False)
                     break
                 progress.update(bar, total=1, completed=1)
                 loaded.append((file, report))
     return loaded
 
 
-def _lines(file: Path) -> int:
+def _steps(file: Path) -> int | None:
+    """Each line is read, later written; unknown for a packed file."""
+    if file.suffix in {".gz", ".zip"}:
+        return None
     with file.open("rb") as lines:
-        return sum(1 for _ in lines)
+        return 2 * sum(1 for _ in lines)
 
 
 def _tell(loaded: list[tuple[Path, "Report"]]) -> None:

@@ -108,7 +108,7 @@ def test_a_file_that_is_no_feed_is_named_before_anything_is_loaded(entraide: Ent
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"a,b\n1,2\n", "columns code, label, principal are missing"), (b"code,label,principal\n\xe9", "UTF-8")]
+    ("content", "why"), [(b"a,b\n1,2\n", "columns code, label, principal are missing"), ("code,label,principal\n".encode("utf-16"), "it as UTF-8")]
 )
 def test_what_would_follow_an_unreadable_file_is_not_loaded(entraide: Entraide, files: list[Path], content: bytes, why: str) -> None:
     products = next(file for file in files if file.name == "products.csv")

@@ -61,9 +61,9 @@ class Reference:
         self.folder = folder
         self.table = Table(SUBSCRIPTIONS)
 
-    async def load(self, kind: Any, content: str) -> Report:
+    async def load(self, kind: Any, content: str | bytes) -> Report:
         file = self.folder / f"{kind}-{new_id()}.csv"
-        file.write_text(content, encoding="utf-8")
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
         return await load_csv(self.db, kind, file)
 
     async def hear(self, *events: Event) -> None:
@@ -210,6 +210,14 @@ async def test_bad_rows_are_reported_with_line_and_reason_and_stop_nothing(refer
     assert (report.rows, report.changed, report.bad) == (8, 1, 7)
     late = await reference.load("contracts", f"number,product,member,starts_on\nX-1,home_plus,NOBODY,{STARTED}\nX-2,none,ORV-1,{STARTED}\n")
     assert {(bad.line, bad.reason) for bad in late.problems} == {(2, "unknown_member"), (3, "unknown_product")}
+
+
+async def test_a_file_of_another_encoding_with_broken_lines_gives_what_can_be_read(reference: Reference) -> None:
+    rows = ("principal;number;last_name", "banque_orvane;ENC-1;Noël", 'banque_orvane;ENC-2;"ouvert', "banque_orvane;ENC-3;Zoé", "x" * 100_000)
+    report = await reference.load("members", "\r\n".join(rows).encode("windows-1252"))
+    assert [(bad.line, bad.reason) for bad in report.problems] == [(3, "bad_quotes"), (5, "line_too_long")]
+    assert (report.rows, report.changed, report.bad) == (4, 2, 2)
+    assert await reference.value("select array_agg(last_name order by number) from member where number like 'ENC-%'") == ["Noël", "Zoé"]
 
 
 async def test_a_changed_guarantee_restates_its_contracts_and_new_terms_are_told_live(reference: Reference) -> None:

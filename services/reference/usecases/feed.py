@@ -1,6 +1,5 @@
 """Loading the files of a principal: every row validated, those that changed written and told, in batches. The same file twice does nothing."""
 
-import csv
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from services.reference.domain import names
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
 from services.reference.store import members as member_store
+from services.reference.usecases import files
 from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row
 
 BATCH = 2_000
@@ -135,21 +135,17 @@ async def _write(db: Database, kind: Kind, feed: str, report: Report, heard: Cal
 
 def _rows(kind: Kind, file: Path, report: Report) -> Iterator[tuple[int, Row]]:
     model = _MODEL[kind]
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        header = text.readline()
-        columns = next(csv.reader([header], delimiter=";" if header.count(";") > header.count(",") else ","))
-        missing = {name for name, of in model.model_fields.items() if of.is_required()} - set(columns)
+    with files.opened(file) as table:
+        missing = {name for name, of in model.model_fields.items() if of.is_required()} - set(table.columns)
         if missing:
             raise Invalid(f"{kind}: the columns {', '.join(sorted(missing))} are missing", code="missing_columns")
-        reader = csv.reader(text, delimiter=";" if header.count(";") > header.count(",") else ",")
-        for cells in reader:
+        for line, cells, trouble in table.rows:
             report.rows += 1
-            line = reader.line_num + 1
-            if len(cells) != len(columns):
-                report.refuse(line, "wrong_number_of_cells")
+            if trouble:
+                report.refuse(line, trouble)
                 continue
             try:
-                yield line, model.model_validate({name: cell for name, cell in zip(columns, cells, strict=True) if cell != ""})
+                yield line, model.model_validate({name: cell for name, cell in zip(table.columns, cells, strict=True) if cell != ""})
             except ValidationError as wrong:
                 first = wrong.errors(include_input=False, include_url=False)[0]
                 where = ".".join(str(part) for part in first["loc"]) or first["msg"].removeprefix("Value error, ").partition(":")[0]
