@@ -50,6 +50,11 @@ def test_quotes_hold_delimiters_quotes_and_lines(write: Write) -> None:
     )
 
 
+def test_a_cell_goes_on_for_several_lines_also_behind_a_quote_that_nobody_closes(write: Write) -> None:
+    file = write('n;word\n1;"ouvert\n2;bon\n3;"rue\nBasse\nRennes\nFrance"\n4;bon\n')
+    assert read(file)[1][1:] == [(3, ["2", "bon"], ""), (4, ["3", "rue\nBasse\nRennes\nFrance"], ""), (8, ["4", "bon"], "")]
+
+
 @pytest.mark.parametrize("broken", ['2;"', '2;"oui" non', '"2;oui', '2;"oui\n3;"non'])
 def test_a_quote_that_nobody_closes_costs_its_own_row(write: Write, broken: str) -> None:
     lines = [f"{number};bon" for number in range(10, 40)]

@@ -42,7 +42,7 @@ class Table:
 
 
 @contextmanager
-def opened(file: Path, encoding: Encoding | None = None, delimiter: str | None = None) -> Iterator[Table]:
+def opened(file: Path, encoding: Encoding | None = None) -> Iterator[Table]:
     """What is not given is found out. Raises `Invalid` for a file that cannot be read as a table."""
     with _unpacked(file) as sample:
         encoding = encoding or _encoding(file.name, sample.read(SAMPLE_BYTES))
@@ -53,7 +53,7 @@ def opened(file: Path, encoding: Encoding | None = None, delimiter: str | None =
             raise Invalid(f"{file.name}: its first line is not {encoding}", code="wrong_encoding") from None
         if not head.strip():
             raise Invalid(f"{file.name}: its first line names no columns", code="no_columns")
-        delimiter = delimiter or max(";,\t|", key=head.count)
+        delimiter = max(";,\t|", key=head.count)
         columns = [name.strip() for name in head.split(delimiter)] if '"' not in head else next(csv.reader([head], delimiter=delimiter))
         twice = sorted({name for name in columns if name and columns.count(name) > 1})
         if twice or len(columns) > COLUMNS:
@@ -106,17 +106,13 @@ class _Rows:
 
     def _joined(self, text: str) -> list[str] | None:
         """With the lines that its last cell goes on in; None, and they stay to be read, where that makes no row."""
-        lines, taken = [text], 0
-        for _ in range(ROW_LINES):
-            raw = self._next()
-            if not raw:
-                self._ahead.append(raw)
-                break
-            self._ahead.append(raw)
-        for raw in self._ahead:
+        lines = [text]
+        for taken in range(1, ROW_LINES):
+            if len(self._ahead) < taken:
+                self._ahead.append(self._read())
+            raw = self._ahead[taken - 1]
             if not raw:
                 return None
-            taken += 1
             try:
                 lines.append(raw.decode(self._encoding).rstrip("\r\n"))
                 cells = self._parsed(["\n".join(lines)])
@@ -137,8 +133,9 @@ class _Rows:
 
     def _next(self) -> bytes | None:
         """The next line as it is; None for one that is too long, empty at the end."""
-        if self._ahead:
-            return self._ahead.popleft()
+        return self._ahead.popleft() if self._ahead else self._read()
+
+    def _read(self) -> bytes | None:
         raw = self._data.readline(LINE_BYTES)
         if len(raw) < LINE_BYTES or raw.endswith(b"\n"):
             return raw
