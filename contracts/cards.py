@@ -100,6 +100,11 @@ class UserCard(Card):
 CARDS: dict[CardKind, type[Card]] = {card.KIND: card for card in (MemberCard, CaseCard, NoteCard, WorkerCard, UserCard)}
 
 
+def type_of(kind: str) -> str:
+    """The type that cards of a kind travel under."""
+    return f"card.{kind}.v1"
+
+
 def writes(service: str, card_type: str) -> bool:
     """True when `service` is the one writer of a card type such as `card.member.v1`; unknown kinds have none."""
     kind = card_type.removeprefix("card.").partition(".")[0]

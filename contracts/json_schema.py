@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from contracts.cards import CARDS, TOPIC, Card
+from contracts.cards import CARDS, TOPIC, Card, type_of
 from contracts.registry import ANY_SERVICE, Event, load
 
 Schema = dict[str, Any]
@@ -18,14 +18,10 @@ class Untitled(GenerateJsonSchema):
         return False
 
 
-def card_name(card: type[Card]) -> str:
-    return f"card.{card.KIND}.v1"
-
-
 def models() -> dict[str, Model]:
     """Every event and card under its full name, events first, both sorted."""
     events: dict[str, Model] = dict(sorted(load().items()))
-    return events | {card_name(card): card for card in sorted(CARDS.values(), key=card_name)}
+    return events | {type_of(kind): CARDS[kind] for kind in sorted(CARDS)}
 
 
 def owner(model: Model) -> str:

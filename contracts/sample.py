@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from contracts.cards import TOPIC, Card
+from contracts.cards import TOPIC, Card, type_of
 from contracts.envelope import Envelope
-from contracts.json_schema import Model, card_name
+from contracts.json_schema import Model
 from contracts.registry import ANY_SERVICE, Event
 from contracts.story import told
 from contracts.story.cast import at, made_up_id
@@ -47,7 +47,7 @@ def sample(model: type[Said]) -> Said:
 
 def _record(number: int, minute: int, said: Event | Card, seqs: Counter[tuple[str, str, str]], rows: Counter[str]) -> Record:
     if isinstance(said, Card):
-        source, full_name, topic, key, seq = said.WRITER, card_name(type(said)), TOPIC, said.key, said.version
+        source, full_name, topic, key, seq = said.WRITER, type_of(said.KIND), TOPIC, said.key, said.version
     else:
         source = TASKS_OPENER if said.EVENT.owner == ANY_SERVICE else said.EVENT.owner
         full_name, (topic, key) = said.EVENT.full_name, said.route()

@@ -25,13 +25,19 @@ def keeping(first: int) -> str:
     """The common table expression that keeps, after one named `counted`, with parameters from `$first` on: those of the answer, then source,
     topic and key of the position to wait for."""
     caller, route, key, status, headers, body, source, topic, about = (f"${n}" for n in range(first, first + 9))
-    return f"""
-kept as (
-  update kit.idempotency set status = {status}, body = {body}, headers = {headers}::jsonb || coalesce((
-    select jsonb_build_object('{POSITION.lower()}', concat_ws(':', {source}::text, c.key, c.last)) from counted c
-    where c.topic = {topic}::text and c.key = {about}::text), '{{}}')
-  where caller = {caller} and route = {route} and key = {key}
-)"""  # noqa: S608 - numbers of parameters
+    position = (
+        f"select jsonb_build_object('{POSITION.lower()}', concat_ws(':', {source}::text, c.key, c.last)) from counted c"  # noqa: S608 - numbers of parameters
+        f" where c.topic = {topic}::text and c.key = {about}::text"
+    )
+    update = _update(caller, route, key, status, f"{headers}::jsonb || coalesce(({position}), '{{}}')", body)
+    return f"kept as ({update})"
 
 
-_KEEP = "update kit.idempotency set status = $4, headers = $5, body = $6 where caller = $1 and route = $2 and key = $3"
+def _update(caller: str, route: str, key: str, status: str, headers: str, body: str) -> str:
+    return (
+        f"update kit.idempotency set status = {status}, headers = {headers}, body = {body}"  # noqa: S608 - numbers of parameters
+        f" where caller = {caller} and route = {route} and key = {key}"
+    )
+
+
+_KEEP = _update(*(f"${n}" for n in range(1, 7)))

@@ -71,8 +71,10 @@ class Hearing:
     async def _look(self, db: Database) -> None:
         asked = list(self._waiting)
         wanted = {place for one in asked for place in one.places if place.source != db.service}  # what it says it knows
-        async with db.connection() as conn:
-            missing = await marks.missing(conn, wanted) if wanted else set()
+        missing: set[Place] = set()
+        if wanted:
+            async with db.connection() as conn:
+                missing = await marks.missing(conn, wanted)
         for one in asked:
             one.places &= missing
             if not one.places:

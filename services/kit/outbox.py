@@ -120,12 +120,12 @@ class Outbox:
         if self.service != card.WRITER:
             raise NotOwner(f"{self.service} may not write a {card.KIND} card")
         payload = to_json(card, exclude_none=True)
-        self._rows.append(_Row(lane, cards.TOPIC, card.key, f"card.{card.KIND}.v1", new_id(), payload, cause, card.version))
+        self._rows.append(_Row(lane, cards.TOPIC, card.key, cards.type_of(card.KIND), new_id(), payload, cause, card.version))
 
     def add_tombstone(self, kind: CardKind, card_id: str, version: int, cause: Cause) -> None:
         if self.service != cards.CARDS[kind].WRITER:
             raise NotOwner(f"{self.service} may not write a {kind} card")
-        self._rows.append(_Row(Lane.LIVE, cards.TOPIC, f"{kind}:{card_id}", f"card.{kind}.v1", new_id(), None, cause, version))
+        self._rows.append(_Row(Lane.LIVE, cards.TOPIC, f"{kind}:{card_id}", cards.type_of(kind), new_id(), None, cause, version))
 
     def add_delivery(self, topic: str, key: str, type: str, payload: bytes, position: int, cause: Cause) -> None:
         """A document for one outsider, on a topic of its own. `position` counts the whole topic, and is the caller's to give.

@@ -51,14 +51,12 @@ def each(event: type[E], handler: Callable[[Transaction, E], Awaitable[None]], *
     async def handle(tx: Transaction, received: Sequence[Received]) -> None:
         await handler(tx, received[0].data)
 
-    name = event.EVENT.full_name
-    return Subscription(event.EVENT.topic, (name,), handle, Takes.ONE, frozenset([name] if patient else []))
+    return _of_one(event.EVENT.topic, event.EVENT.full_name, handle, Takes.ONE, patient)
 
 
 def many(event: type[E], handler: Callable[[Transaction, Sequence[Received]], Awaitable[None]], *, patient: bool = False) -> Subscription:
     """One call per batch: events of one type, of each key one. Emit with `Cause.of(received.envelope)`."""
-    name = event.EVENT.full_name
-    return Subscription(event.EVENT.topic, (name,), handler, Takes.MANY, frozenset([name] if patient else []))
+    return _of_one(event.EVENT.topic, event.EVENT.full_name, handler, Takes.MANY, patient)
 
 
 def together(
@@ -83,12 +81,11 @@ def card(model: type[C], handler: Callable[[Transaction, str, int, C | None], Aw
         envelope = received[0].envelope
         await handler(tx, envelope.key.partition(":")[2], envelope.seq, received[0].data)
 
-    name = _card_type(model)
-    return Subscription(cards.TOPIC, (name,), handle, Takes.ONE, frozenset([name] if patient else []))
+    return _of_one(cards.TOPIC, cards.type_of(model.KIND), handle, Takes.ONE, patient)
 
 
-def _card_type(model: type[Card]) -> str:
-    return f"card.{model.KIND}.v1"
+def _of_one(topic: str, name: str, handle: Handle, takes: Takes, patient: bool) -> Subscription:
+    return Subscription(topic, (name,), handle, takes, frozenset([name] if patient else []))
 
 
 class Table:
@@ -102,7 +99,7 @@ class Table:
                 if event_type in known or None in known:
                     raise TypeError(f"{event_type or 'every type'} of {subscription.topic} has two handlers")
                 known[event_type] = subscription
-        self._models: dict[str, type[Event] | type[Card]] = {**registry.load(), **{_card_type(model): model for model in cards.CARDS.values()}}
+        self._models: dict[str, type[Event] | type[Card]] = {**registry.load(), **{cards.type_of(kind): model for kind, model in cards.CARDS.items()}}
 
     @property
     def topics(self) -> list[str]:

@@ -33,8 +33,7 @@ async def since(conn: Connection, seq: int, limit: int) -> tuple[datetime, list[
     """The clock, and the changes in order, each with whose it is, and up to where each service was heard of the case."""
     rows = await conn.fetch(
         "select c.now, ch.seq, ch.topic, ch.case_id, v.principal_id, v.member_id, v.provider_ids,"
-        " array(select concat_ws('/', m.topic, m.source, m.key, m.seq)"
-        "  from (values ('cases', ch.case_id::text), ('cards', 'case:' || ch.case_id)) k (topic, key) join kit.mark m using (topic, key)) as heard"
+        " array(select concat_ws('/', m.topic, m.source, m.key, m.seq) from kit.mark m where m.topic = 'cases' and m.key = ch.case_id::text) as heard"
         " from (select now() as now) c left join (select * from change where seq > $1 order by seq limit $2) ch on true"
         " left join view.case_view v on v.case_id = ch.case_id order by ch.seq",
         seq,

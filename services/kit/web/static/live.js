@@ -1,6 +1,6 @@
 // Live pages: an element with data-live="case:<id>" or "desk" (several, with spaces) is sent the htmx event "live" when there is news
 // of one of them. The wire carries no person and no state: the element asks its own service again, with the records that were heard of;
-// a service that has not heard of them yet says so, and is asked once more.
+// a service that has not heard of them yet says so, and is asked again.
 (() => {
   const { now, sync, hour, words } = window.entraide, { worker, stream, name } = document.currentScript.dataset;
   const SILENT = 15000, TOGETHER = 250, AGAIN = 1000, LONGEST = 16000, MOST = 60;
