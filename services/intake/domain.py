@@ -252,6 +252,15 @@ def outcome(case: Case) -> str | None:
     return names[found.pop()] if len(found) == 1 else "mixed"
 
 
+def is_over(case: Case) -> bool:
+    """Open, and nothing is left to be done."""
+    return case.open and outcome(case) is not None
+
+
+def is_closed(case: Case) -> bool:
+    return not case.open
+
+
 def reopen(case: Case, reason: str) -> Decision:
     if case.open:
         return case, []

@@ -172,12 +172,10 @@ async def forget(tx: Transaction, case_id: str) -> None:
 
 
 async def _note_end(tx: Transaction, before: Case, after: Case) -> None:
-    if before.open and not after.open:
-        await deadlines.put(tx.conn, "forget_case", after.id, tx.now + FORGET_AFTER)
-    elif after.open and not before.open:
-        await deadlines.drop(tx.conn, "forget_case", after.id)
-    if after.open and domain.outcome(after) and not domain.outcome(before):
-        await deadlines.put(tx.conn, "close_case", after.id, tx.now + close_after)
+    """Every case whose needs are all final has its closing ahead, every closed one its forgetting, however it came there."""
+    for kind, asks, wait in (("close_case", domain.is_over, close_after), ("forget_case", domain.is_closed, FORGET_AFTER)):
+        due_before, due_after = (tx.now + wait if asks(case) else None for case in (before, after))
+        await deadlines.follow(tx.conn, kind, after.id, due_before, due_after)
 
 
 close_after = timedelta(hours=24)  # set once by the worker and the web process from their settings

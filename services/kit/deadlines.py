@@ -30,6 +30,14 @@ async def put(conn: Any, kind: str, key: str, due_at: datetime) -> None:
     )
 
 
+async def follow(conn: Any, kind: str, key: str, before: datetime | None, after: datetime | None) -> None:
+    """A deadline that is a function of state: what it says of the state before a change and of the one after; None: none is due."""
+    if after is None and before is not None:
+        await drop(conn, kind, key)
+    elif after is not None and after != before:
+        await put(conn, kind, key, after)
+
+
 async def put_new(conn: Any, kind: str, due: Mapping[str, datetime]) -> None:
     """Many at once, of keys that never had one."""
     await conn.execute(

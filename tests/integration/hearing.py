@@ -9,11 +9,12 @@ from services.kit.db import Transaction
 from services.kit.subscriptions import Received, Table
 
 
-async def hear(tx: Transaction, table: Table, event: Event) -> None:
-    topic, _ = event.route()
-    subscription = table.of(topic, event.EVENT.full_name)
-    assert subscription is not None, f"nobody listens to {event.EVENT.full_name}"
-    await subscription.handle(tx, [Received(envelope(event), event)])
+async def hear(tx: Transaction, table: Table, *events: Event) -> None:
+    """More than one: a batch, of events that one handler takes."""
+    subscriptions = {table.of(event.route()[0], event.EVENT.full_name) for event in events}
+    assert len(subscriptions) == 1 and None not in subscriptions, f"not one handler listens to {[event.EVENT.full_name for event in events]}"
+    (subscription,) = subscriptions
+    await subscription.handle(tx, [Received(envelope(event), event) for event in events])
 
 
 def envelope(event: Event) -> Envelope:

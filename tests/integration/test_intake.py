@@ -17,6 +17,7 @@ from contracts.tracking import PrestationCompleted, VisitStarted
 from deploy.stack import Stack
 from services.intake import listens, main, usecases
 from services.intake.settings import Settings
+from services.kit import deadlines
 from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.migrate import migrate
@@ -160,6 +161,25 @@ async def test_a_case_whose_needs_are_done_closes_by_its_deadline_and_only_then(
         async with desk.db.transaction() as tx:
             await usecases.close_by_itself(tx, case_id)
     assert [body.get("reason") for name, body in await told(desk.db, case_id) if name == "case_closed"] == ["all_done"]
+
+
+async def test_a_case_opened_again_and_done_in_one_batch_closes_again(desk: Desk) -> None:
+    opened = await desk.open()
+    case_id, need_id = opened["case_id"], opened["needs"][0]["need_id"]
+    await desk.send("POST", f"/cases/{case_id}/needs/{need_id}/cancel", {"reason": "changed_mind"})
+    async with desk.db.transaction() as tx:
+        await usecases.close_by_itself(tx, case_id)
+        await deadlines.drop(tx.conn, "close_case", case_id)  # as when it has fired
+    mission = {"case_id": case_id, "need_id": need_id, "mission_id": new_id(), "provider_id": new_id()}
+    started = VisitStarted(**mission, visit_id=new_id(), started_by=Actor(kind="provider"), started_at=WHEN)
+    performed = PrestationCompleted(
+        **mission, prestation_id=new_id(), service="gardening", performed=Window(start=WHEN, end=WHEN + timedelta(hours=2)), lines=[]
+    )
+    async with desk.db.transaction() as tx:
+        await hear(tx, TABLE, started, performed)
+    assert [name for name, _ in await told(desk.db, case_id)][-3:] == ["case_closed", "case_reopened", "need_reinstated"]
+    async with desk.db.connection() as conn:
+        assert await conn.fetchval("select count(*) from kit.deadline where kind = 'close_case' and key = $1", case_id) == 1
 
 
 async def test_what_is_learned_of_a_member_reaches_the_card_of_the_open_case_once(desk: Desk) -> None:

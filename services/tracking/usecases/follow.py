@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from contracts.case_state import NeedState
 from contracts.common import Actor
@@ -100,7 +99,7 @@ class _Batch:
         return [visit for visit in of_need if (visit.mission_id, visit.provider_id) == (event.mission_id, event.provider_id)]
 
     async def _watch(self, made: list[Visit], changed: list[Visit]) -> None:
-        due: dict[str, datetime] = {visit.id: visit.start + work.grace for visit in made if visit.state == "scheduled"}
+        due = {visit.id: at for visit in made if (at := work.not_started_by(visit)) is not None}
         if due:
             await deadlines.put_new(self.tx.conn, work.WATCHDOG, due)
         for visit in changed:

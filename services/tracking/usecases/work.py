@@ -115,7 +115,8 @@ async def _change(tx: Transaction, before: Visit, decide: Decide, by: Actor = SY
 
 async def watch(tx: Transaction, before: Visit, after: Visit) -> None:
     """Moves the watchdog with the appointment, and ends it with the waiting."""
-    if after.state == "scheduled" and after.start != before.start:
-        await deadlines.put(tx.conn, WATCHDOG, after.id, after.start + grace)
-    if before.state == "scheduled" and after.state != "scheduled":
-        await deadlines.drop(tx.conn, WATCHDOG, after.id)
+    await deadlines.follow(tx.conn, WATCHDOG, after.id, not_started_by(before), not_started_by(after))
+
+
+def not_started_by(visit: Visit) -> datetime | None:
+    return visit.start + grace if visit.state == "scheduled" else None
