@@ -7,7 +7,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 CONTENT_TYPE = "application/json"
 MAX_BYTES = 256 * 1024
@@ -34,26 +34,27 @@ class Envelope(NamedTuple):
     traceparent: str
 
     def to_headers(self) -> list[tuple[str, bytes]]:
-        source, event_type, schema = _same_for_all(self.source, self.type)
+        event_id, source, event_type, time, key, seq, row, correlation_id, causation_id, traceparent = self
+        named_source, named_type, schema = _same_for_all(source, event_type)
         return [
             *_FIXED,
-            ("ce_id", self.id.encode()),
-            source,
-            event_type,
-            ("ce_time", self.time.isoformat().replace("+00:00", "Z").encode()),
-            ("ce_subject", self.key.encode()),
+            ("ce_id", event_id.encode()),
+            named_source,
+            named_type,
+            ("ce_time", time.isoformat().replace("+00:00", "Z").encode()),
+            ("ce_subject", key.encode()),
             schema,
-            ("ce_seq", b"%d" % self.seq),
-            ("ce_row", b"%d" % self.row),
-            ("ce_correlationid", self.correlation_id.encode()),
-            ("ce_causationid", self.causation_id.encode()),
-            ("traceparent", self.traceparent.encode()),
+            ("ce_seq", b"%d" % seq),
+            ("ce_row", b"%d" % row),
+            ("ce_correlationid", correlation_id.encode()),
+            ("ce_causationid", causation_id.encode()),
+            ("traceparent", traceparent.encode()),
         ]
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes | None]]) -> Self:
         """Raises `Undecodable` naming what is missing or malformed; Kafka lets a header have no value."""
-        found = {name: value for name, value in headers if value is not None}
+        found: dict[str, Any] = dict(headers)
         try:
             return cls(
                 found["ce_id"].decode(),
@@ -67,8 +68,8 @@ class Envelope(NamedTuple):
                 found["ce_causationid"].decode(),
                 found["traceparent"].decode(),
             )
-        except KeyError as missing:
-            raise Undecodable(f"no header {missing.args[0]}") from None
+        except (KeyError, AttributeError, TypeError):  # the last two: a header without a value
+            raise Undecodable(f"no header {next(name for name in _READ if found.get(name) is None)}") from None
         except ValueError:
             raise Undecodable(f"malformed header: {_malformed(found)}") from None
 
@@ -80,6 +81,9 @@ def _same_for_all(source: str, event_type: str) -> tuple[tuple[str, bytes], tupl
     return ("ce_source", source.encode()), ("ce_type", event_type.encode()), ("ce_dataschema", f"urn:entraide:{name}:{version}".encode())
 
 
+_READ = (
+    "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_seq", "ce_row", "ce_correlationid", "ce_causationid", "traceparent",
+)  # fmt: skip
 _NUMBERS_AND_TIMES: dict[str, Callable[[str], object]] = {"ce_seq": int, "ce_row": int, "ce_time": datetime.fromisoformat}
 
 

@@ -25,7 +25,7 @@ class EventType(NamedTuple):
 class Event(BaseModel):
     """Base of every event. A subclass names itself: `class CaseOpened(Event, owner="intake", name="case_opened", key="case_id")`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", cache_strings="keys")  # hardly a value comes twice
     EVENT: ClassVar[EventType]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -16,7 +16,7 @@ def plain(values: Iterable[object]) -> str:
 
 def texts(values: Iterable[str]) -> str:
     """Of any texts without zero bytes."""
-    known = list(values)
+    known = tuple(values)
     if not known:
         return "{}"
     joined = '","'.join(known)

@@ -1,13 +1,12 @@
-"""From the log to the handlers: one task per topic, a batch per partition in one transaction, effects once.
+"""From the log to the handlers: one task per topic, and per partition one that applies batches, each in one transaction, effects once.
 
 The position of each partition is a row of the same transaction, and on assignment the consumer seeks to it; Kafka's committed
-offset only feeds lag metrics. A batch that fails falls back to one record at a time; a record that still fails is parked.
+offset only feeds lag metrics. A batch that fails is halved, down to one record; a record that still fails is parked.
 Failures of infrastructure are retried for ever and never parked.
 """
 
 import asyncio
 import contextlib
-import math
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,11 +19,11 @@ from aiokafka.errors import KafkaError
 from services.kit import failpoints, marks, metrics, parking, pausing
 from services.kit.db import Database
 from services.kit.delivery import Batch, Item
+from services.kit.holding import Holding
 from services.kit.marks import Leaving
-from services.kit.parking import Raw
-from services.kit.subscriptions import PATIENT_S, UNHANDLED_S, Table
+from services.kit.subscriptions import PATIENT_S, Table
 
-BATCH = 500
+BATCH = 1_000
 AHEAD = 10_000  # what the client holds, it asks for no more of: its other partitions then wait at the broker, and that one waits for them
 COMPANY_BYTES = 65_536
 POLL_MS = 500  # records that are there come at once
@@ -54,10 +53,11 @@ class Consumer:
         self._topic = topic
         self._table = table
         self._unhurried = table.unhurried(topic)  # then records wait for company at the broker, which spares a fetch each as well
-        self._busy = asyncio.Lock()  # held while records are applied, never while polling
         self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
+        self._room = asyncio.Event()
         self._next: dict[int, int | None] = {}  # partition -> stored position; what comes from any other partition is read again
-        self._held: dict[TopicPartition, tuple[float, list[ConsumerRecord]]] = {}  # until when, and what nobody waits for
+        self._held: dict[TopicPartition, Holding] = {}
+        self._working: dict[TopicPartition, asyncio.Task[None]] = {}
         self._committed: dict[int, int | None] = {}
         self._committed_at = self._looked_at = 0.0
         self.progressed_at = time.monotonic()
@@ -88,6 +88,9 @@ class Consumer:
                     self._next.clear()
                     await asyncio.sleep(0.5)
         finally:
+            for task in self._working.values():
+                task.cancel()
+            await self._rest()
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(5):
                     await self._kafka.stop()
@@ -97,89 +100,94 @@ class Consumer:
             async with self._db.connection() as conn:
                 paused, stored = await pausing.is_paused(conn, self._topic), await marks.positions(conn, self._topic)
             if paused:
+                self._next.clear()
                 self.progressed_at = time.monotonic()  # it does what it should
                 await asyncio.sleep(LOOK_S)
                 return
             self._notice_moves(stored)
             self._looked_at = time.monotonic()
-        lost = [partition for partition in self._kafka.assignment() if partition.partition not in self._next]
+        lost = [partition for partition in self._kafka.assignment() - self._working.keys() if partition.partition not in self._next]
         if lost:
             await self._seek(lost)
-        room = AHEAD - sum(len(records) for _, records in self._held.values())
-        polled = await self._kafka.getmany(timeout_ms=self._poll_ms(), max_records=room) if room > 0 else {}
-        async with self._busy:
-            await asyncio.gather(*(self._apply_in_turn(partition, records) for partition, records in self._due(polled).items()))
+        room = AHEAD - sum(map(len, self._held.values()))
+        if room > 0:
+            for partition, records in (await self._kafka.getmany(timeout_ms=POLL_MS, max_records=room)).items():
+                self._held.setdefault(partition, Holding(self._patience, BATCH)).add(records)
+        else:
+            self._room.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_MS / 1000):
+                    await self._room.wait()
+        self._set_to_work()
         self._note_progress()
         await self._commit()
 
-    def _due(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """What to apply now, of each partition a batch. Records that nobody waits for are held until one comes that somebody does, or their
-        patience ends."""
-        now = time.monotonic()
-        due = {}
-        for partition in polled.keys() | self._held.keys():
-            until, held = self._held.pop(partition, (now if self._unhurried else now + UNHANDLED_S, []))
-            for record in polled.get(partition, []):
-                if until > now:
-                    until = min(until, now + self._table.patience(self._topic, record.headers))
-                held.append(record)
-            if until <= now or len(held) >= BATCH:
-                due[partition], held = held[:BATCH], held[BATCH:]
-            if held:
-                self._held[partition] = until, held
-        return due
+    def _patience(self, record: ConsumerRecord) -> float:
+        return 0 if self._unhurried else self._table.patience(self._topic, record.headers)
 
-    def _poll_ms(self) -> int:
-        """Until a record comes; what is held shortens it."""
-        if not self._held:
-            return POLL_MS
-        ends = min(until for until, _ in self._held.values())
-        return max(1, min(POLL_MS, math.ceil((ends - time.monotonic()) * 1000)))
+    def _set_to_work(self) -> None:
+        """Raises what a task raised that has ended."""
+        for partition in [partition for partition, task in self._working.items() if task.done()]:
+            self._working.pop(partition).result()
+        for partition, holding in self._held.items():
+            if holding and partition.partition in self._next and partition not in self._working:
+                self._working[partition] = asyncio.create_task(self._work(partition, holding))
+
+    async def _work(self, partition: TopicPartition, holding: Holding) -> None:
+        """Batch after batch, until nothing is held, or the partition is no longer ours."""
+        while await holding.due() and partition.partition in self._next:
+            async with self._slots:
+                if holding and partition.partition in self._next:
+                    await self._apply(partition, [Item.of(record) for record in holding.take()])
+            self._room.set()
+
+    async def _rest(self) -> None:
+        """Waits for the batches in hand."""
+        if self._working:
+            await asyncio.wait(self._working.values())
 
     def _notice_moves(self, stored: dict[int, int]) -> None:
-        """Positions that an operator set back: also where no record comes any more."""
+        """Positions that an operator set back: also where no record comes any more. A batch in hand finds out by itself."""
+        busy = {partition.partition for partition in self._working}
         for partition, expected in list(self._next.items()):
-            if stored.get(partition) != expected:
+            if partition not in busy and stored.get(partition) != expected:
                 self._next.pop(partition, None)
 
-    async def _apply_in_turn(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
-        async with self._slots:
-            if partition.partition in self._next:
-                await self._apply(partition, records)
-
-    async def _apply(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+    async def _apply(self, partition: TopicPartition, items: Sequence[Item]) -> None:
         """Where part of the batch has to be read again, the partition is no longer in `_next`."""
-        items = [Item.of(_raw(record)) for record in records]
         try:
             await self._transact(partition.partition, items)
         except marks.Overtaken:
             self._next.pop(partition.partition, None)
-        except Exception as failure:  # noqa: BLE001 - the batch is tried again one by one; what a handler raises is its own
-            if not infrastructure(failure):
-                log.info("batch failed, one by one", topic=self._topic, failure=type(failure).__name__)
-            await self._one_by_one(partition, items)
-
-    async def _one_by_one(self, partition: TopicPartition, items: Sequence[Item]) -> None:
-        for item in items:
-            tries, refused, wait = 0, None, 0.05
-            while partition.partition in self._next:
-                try:
-                    await self._transact(partition.partition, [item], refused)
-                    break
-                except marks.Overtaken:
-                    self._next.pop(partition.partition, None)
-                except Exception as failure:  # noqa: BLE001 - whatever a handler raises ends in the parking
-                    if infrastructure(failure):
-                        if partition not in self._kafka.assignment():
-                            self._next.pop(partition.partition, None)
-                        wait = min(wait * 2, 5)
-                    else:
-                        tries += 1
-                        if tries >= TRIES:
-                            refused = parking.cause_of(failure)
-                await asyncio.sleep(wait)
-            else:
+        except Exception as failure:  # noqa: BLE001 - the batch is tried again in halves; what a handler raises is its own
+            if len(items) == 1:
+                await self._alone(partition, items[0])
                 return
+            if not infrastructure(failure):
+                log.info("batch failed, tried in halves", topic=self._topic, failure=type(failure).__name__)
+            middle = len(items) // 2
+            for half in (items[:middle], items[middle:]):
+                if partition.partition in self._next:
+                    await self._apply(partition, half)
+
+    async def _alone(self, partition: TopicPartition, item: Item) -> None:
+        tries, refused, wait = 0, None, 0.05
+        while partition.partition in self._next:
+            try:
+                await self._transact(partition.partition, [item], refused)
+                return
+            except marks.Overtaken:
+                self._next.pop(partition.partition, None)
+            except Exception as failure:  # noqa: BLE001 - whatever a handler raises ends in the parking
+                if infrastructure(failure):
+                    if partition not in self._kafka.assignment():
+                        self._next.pop(partition.partition, None)
+                    wait = min(wait * 2, 5)
+                else:
+                    tries += 1
+                    if tries >= TRIES:
+                        refused = parking.cause_of(failure)
+            await asyncio.sleep(wait)
 
     async def _transact(self, partition: int, items: Sequence[Item], refused: str | None = None) -> None:
         expected = self._next[partition]
@@ -194,7 +202,8 @@ class Consumer:
                 await pausing.pause(tx, self._topic)
             await tx.flush(Leaving(self._topic, batch.raised, partition, expected, following))
             failpoints.hit("consumer.before_commit")
-        self._next[partition] = following
+        if partition in self._next:  # not while it is taken away
+            self._next[partition] = following
         self.progressed_at = time.monotonic()
         if paused:
             self._next.clear()
@@ -202,13 +211,15 @@ class Consumer:
         failpoints.hit("consumer.after_commit")
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        self._next.clear()
+        await self.revoked()
         await self._seek(partitions)
 
     async def revoked(self) -> None:
-        """Waits for the batch in hand."""
-        async with self._busy:
-            self._next.clear()
+        """Begins no batch any more, and waits for those in hand."""
+        self._next.clear()
+        for holding in self._held.values():
+            holding.clear()
+        await self._rest()
 
     async def _seek(self, partitions: Iterable[TopicPartition]) -> None:
         async with self._db.connection() as conn:
@@ -253,7 +264,3 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         await self._consumer.assigned(assigned)
-
-
-def _raw(record: ConsumerRecord) -> Raw:
-    return Raw(record.topic, record.partition, record.offset, record.key, tuple(record.headers), record.value)

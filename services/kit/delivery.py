@@ -26,27 +26,29 @@ class Unreadable(Exception):
 
 class Item(NamedTuple):
     raw: Raw
+    key: str
     envelope: Envelope | None  # None: undecodable, `trouble` says why
     trouble: str = ""
 
     @classmethod
     def of(cls, raw: Raw) -> "Item":
+        key = parking.text_of(raw.key)
         try:
             envelope = Envelope.from_headers(raw.headers)
-            _refuse_unstorable(raw, envelope)
+            _refuse_unstorable(key, envelope)
         except Undecodable as why:
-            return cls(raw, None, str(why))
-        return cls(raw, envelope)
+            return cls(raw, key, None, str(why))
+        return cls(raw, key, envelope)
 
 
-def _refuse_unstorable(raw: Raw, envelope: Envelope) -> None:
+def _refuse_unstorable(key: str, envelope: Envelope) -> None:
     """What no mark could be kept for. Raises `Undecodable`."""
-    if "\0" in envelope.source + envelope.type + envelope.key:
+    if envelope.key != key:
+        raise Undecodable("the subject is not the key")
+    if "\0" in envelope.source or "\0" in envelope.type:
         raise Undecodable("malformed header: a zero byte")
     if not 0 < envelope.seq < 2**63:
         raise Undecodable(f"malformed header: seq {str(envelope.seq)[:20]}")
-    if envelope.key != raw.text_key:
-        raise Undecodable("the subject is not the key")
 
 
 class Verdict(NamedTuple):
@@ -75,7 +77,7 @@ class Batch:
 
     async def enter(self, conn: Connection) -> datetime:
         """Reads the marks, and the clock with them."""
-        wanted = {(item.envelope.source if item.envelope else "", item.raw.text_key) for item in self._items}
+        wanted = {(item.envelope.source if item.envelope else "", item.key) for item in self._items}
         now, self._known, self._some_parked = await marks.arrive(conn, self._topic, wanted)
         return now
 
@@ -84,10 +86,10 @@ class Batch:
         topic, known = self._topic, self._known
         parked: dict[str, ParkedKey] = {}
         if self._some_parked:
-            parked = await parking.lock(tx.conn, topic, [item.raw.text_key for item in self._items])
+            parked = await parking.lock(tx.conn, topic, [item.key for item in self._items])
             known = await marks.read(tx.conn, topic, known)  # again, and now after a drainer that may have been raising them
         before, duplicates = len(parked), 0
-        runs = _Runs(self._table)
+        runs = _Runs(self._table, topic)
         for item in self._items:
             verdict = Verdict("failed", refused) if refused else _judge(item, known, parked, self._counted)
             if verdict.duplicate:
@@ -101,7 +103,7 @@ class Batch:
                     known[mark] = self.raised[mark] = item.envelope.seq
                     if item.envelope.key in parked:
                         await parking.hasten(tx.conn, topic, item.envelope.key)
-                runs.add(item.envelope, item.raw)
+                runs.add(item.envelope, item.raw.value)
         await runs.handle(tx)
         if duplicates:
             metrics.duplicates.labels(tx.outbox.service, topic).inc(duplicates)
@@ -115,8 +117,8 @@ async def drain(tx: Transaction, table: Table, topic: str, item: Item) -> Verdic
     known = await marks.read(tx.conn, topic, [(item.envelope.source, item.envelope.key)]) if counted and item.envelope else {}
     verdict = _judge(item, known, {}, counted)
     if verdict.reason is None and not verdict.duplicate and item.envelope is not None:
-        runs = _Runs(table)
-        runs.add(item.envelope, item.raw)
+        runs = _Runs(table, topic)
+        runs.add(item.envelope, item.raw.value)
         await runs.handle(tx)
         if counted:
             await marks.leave(tx.conn, Leaving(topic, {(item.envelope.source, item.envelope.key): item.envelope.seq}))
@@ -127,7 +129,7 @@ def _judge(item: Item, known: dict[Mark, int], parked: dict[str, ParkedKey], cou
     envelope = item.envelope
     if envelope is None:
         return Verdict("undecodable", item.trouble)
-    behind = parked.get(item.raw.text_key)
+    behind = parked.get(item.key)
     if not (owns if counted else cards.writes)(envelope.source, envelope.type):
         return Verdict("not_owner", f"{envelope.source} does not own {envelope.type}")
     if not counted:
@@ -152,31 +154,32 @@ async def _park(tx: Transaction, item: Item, verdict: Verdict, parked: dict[str,
     envelope = item.envelope
     source, event_type, seq = (envelope.source, envelope.type, envelope.seq) if envelope else (None, None, None)
     await parking.add(tx, item.raw, source, event_type, seq, verdict.reason, verdict.cause)
-    parked.setdefault(item.raw.text_key, ParkedKey(verdict.reason, source, seq or 0))
+    parked.setdefault(item.key, ParkedKey(verdict.reason, source, seq or 0))
     metrics.parked.labels(tx.outbox.service, item.raw.topic, verdict.reason).inc()
 
 
 class _Runs:
     """Groups a batch so that a handler gets as many records of its types at once as the order per key allows."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, topic: str) -> None:
         self._table = table
+        self._topic = topic
         self._rounds: list[dict[Subscription, list[Received]]] = []
         self._last: dict[str, tuple[int, Subscription | None]] = {}  # of each key
 
-    def add(self, envelope: Envelope, raw: Raw) -> None:
-        subscription = self._table.of(raw.topic, envelope.type)
+    def add(self, envelope: Envelope, value: bytes | None) -> None:
+        subscription = self._table.of(self._topic, envelope.type)
         if subscription is None:
             return
         try:
-            received = self._table.decode(envelope, raw.value)
+            received = self._table.decode(envelope, value)
         except ValidationError as wrong:
             places = ", ".join(".".join(map(str, error["loc"])) + ": " + error["type"] for error in wrong.errors(include_input=False))
             raise Unreadable(f"{envelope.type} refused by its model: {places}") from None
-        depth, before = self._last.get(raw.text_key, (-1, None))
+        depth, before = self._last.get(envelope.key, (-1, None))
         if before is not subscription or subscription.takes is not Takes.ALL:
             depth += 1
-            self._last[raw.text_key] = depth, subscription
+            self._last[envelope.key] = depth, subscription
         if depth == len(self._rounds):
             self._rounds.append({})
         self._rounds[depth].setdefault(subscription, []).append(received)

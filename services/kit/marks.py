@@ -18,10 +18,10 @@ class Overtaken(Exception):
 
 async def arrive(conn: Any, topic: str, marks: Iterable[Mark]) -> tuple[datetime, dict[Mark, int], bool]:
     """The first statement of a batch: now, the highest seq applied per mark (0 for one never seen), and whether any of these keys is
-    parked. `marks`: one at least."""
+    parked."""
     wanted = sorted(set(marks))
-    found = await conn.fetch(_ARRIVE, topic, texts(source for source, _ in wanted), texts(key for _, key in wanted))
-    return found[0]["now"], {(row["source"], row["key"]): row["seq"] for row in found}, any(row["parked"] for row in found)
+    found = await conn.fetchrow(_ARRIVE, topic, texts(source for source, _ in wanted), texts(key for _, key in wanted))
+    return found["now"], dict(zip(wanted, found["seqs"], strict=True)), found["parked"]
 
 
 async def read(conn: Any, topic: str, marks: Iterable[Mark]) -> dict[Mark, int]:
@@ -110,8 +110,8 @@ def _by_key(mark: Mark) -> tuple[str, str]:
 
 
 _ARRIVE = """
-select now() as now, w.source, w.key, coalesce(m.seq, 0) as seq, p.key is not null as parked
-from unnest($2::text::text[], $3::text::text[]) as w (source, key)
+select now() as now, array_agg(coalesce(m.seq, 0) order by w.place) as seqs, coalesce(bool_or(p.key is not null), false) as parked
+from unnest($2::text::text[], $3::text::text[]) with ordinality as w (source, key, place)
 left join kit.mark m on m.topic = $1 and m.key = w.key and m.source = w.source
 left join kit.parked_key p on p.topic = $1 and p.key = w.key
 """

@@ -7,7 +7,6 @@ Column names are those of Debezium's outbox router, so that a change-data-captur
 """
 
 import secrets
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -84,8 +83,7 @@ class Position:
         return cls(parts[0], parts[1], int(parts[2]))
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(NamedTuple):
     lane: Lane
     topic: str
     key: str
@@ -93,7 +91,7 @@ class _Row:
     id: str
     payload: bytes | None
     cause: Cause
-    number: int = 0  # of a card its version, of a delivery its position; otherwise how many of its key follow in the same transaction
+    number: int | None = None  # of a card its version, of a delivery its position; an event is given its seq
 
 
 @dataclass(slots=True)
@@ -109,10 +107,11 @@ class Outbox:
         full_name = event.EVENT.full_name
         if not owns(self.service, full_name):
             raise NotOwner(f"{self.service} may not emit {full_name}")
+        payload = event.__pydantic_serializer__.to_json(event, exclude_none=True)
+        if len(payload) > MAX_BYTES - 2048:
+            raise TooLarge(f"{full_name} of {len(payload)} bytes is over the limit of {MAX_BYTES}")
         topic, key = event.route()
-        row = _Row(lane, topic, key, full_name, new_id(), to_json(event, exclude_none=True), cause)
-        if len(row.payload or b"") > MAX_BYTES - 2048:
-            raise TooLarge(f"{full_name} of {len(row.payload or b'')} bytes is over the limit of {MAX_BYTES}")
+        row = _Row(lane, topic, key, full_name, new_id(), payload, cause)
         self._rows.append(row)
         return row.id
 
@@ -141,7 +140,8 @@ class Outbox:
     async def write(self, conn: Any, now: datetime, end: Leaving | Answer | None = None) -> list[Position]:
         """Inserts and empties what was added; gives each event its seq. Returns the last position per key, that of the last event last.
 
-        `end`: what a batch of records leaves behind, or the answer to a command, in the same statement. Raises `Overtaken` for the former.
+        `end`: what a batch of records leaves behind, or the answer to a command, in the same statement. The former has nobody to tell of
+        positions: none are returned. Raises `Overtaken` for it.
         """
         rows, self._rows = self._rows, []
         if not rows:
@@ -150,39 +150,47 @@ class Outbox:
             elif end:
                 await answers.keep(conn, end)
             return []
-        wanted: Counter[tuple[str, str]] = Counter()
+        wanted: dict[tuple[str, str], int] = {}
+        numbers = []
         for row in reversed(rows):
-            if row.topic != cards.TOPIC and not row.topic.startswith(DELIVERIES):
-                row.number = wanted[row.topic, row.key]  # 0 for the last one
-                wanted[row.topic, row.key] += 1
-        keys = sorted(wanted)  # every writer locks in this order
+            number = row.number
+            if number is None:  # how many of its key follow: 0 for the last one
+                place = row.topic, row.key
+                number = wanted.get(place, 0)
+                wanted[place] = number + 1
+            numbers.append(number)
+        counted = sorted(wanted)  # every writer locks in this order
         statement = _WRITE
         more: tuple[Any, ...] = ()
         if isinstance(end, Leaving):
             statement, more = _WRITE_AND_LEAVE, end.arguments()
         elif end:
             statement, more = _WRITE_AND_KEEP, (*end, self.service, *next(iter(wanted), (None, None)))
+        lanes, topics, keys, types, ids, payloads, causes, _ = zip(*rows, strict=True)
+        correlations, causations, traces = zip(*causes, strict=True)
         counters = await conn.fetch(
             statement,
-            texts(topic for topic, _ in keys),
-            texts(key for _, key in keys),
-            plain(wanted[key] for key in keys),
-            plain(int(row.lane) for row in rows),
-            texts(row.topic for row in rows),
-            texts(row.key for row in rows),
-            plain(row.number for row in rows),
-            texts(row.type for row in rows),
-            plain(row.id for row in rows),
-            [row.payload for row in rows],
-            plain(row.cause.correlation_id for row in rows),
-            plain(row.cause.causation_id for row in rows),
-            texts(row.cause.traceparent for row in rows),
+            texts(topic for topic, _ in counted),
+            texts(key for _, key in counted),
+            plain(wanted[key] for key in counted),
+            plain(map(int, lanes)),
+            texts(topics),
+            texts(keys),
+            plain(reversed(numbers)),
+            texts(types),
+            plain(ids),
+            payloads,
+            plain(correlations),
+            plain(causations),
+            texts(traces),
             now,
             *more,
         )
-        if isinstance(end, Leaving) and not counters[0]["could"]:
-            raise marks.Overtaken
         self.written += len(rows)
+        if isinstance(end, Leaving):
+            if not counters[0]["could"]:
+                raise marks.Overtaken
+            return []
         reached = {(counter["topic"], counter["key"]): counter["last"] for counter in counters}
         return [Position(self.service, key, reached[topic, key]) for topic, key in reversed(wanted)]
 
@@ -211,8 +219,7 @@ counted as (
 )"""
 _WRITE = f"with {_CTES} select topic, key, last from counted"  # noqa: S608 - our own text
 _LEAVE, _COULD = marks.leaving(15)
-_WRITE_AND_LEAVE = f"with {_CTES}, {_LEAVE} select c.*, {_COULD} as could from (select) one left join counted c on true"  # noqa: S608 - our own text
-
+_WRITE_AND_LEAVE = f"with {_CTES}, {_LEAVE} select {_COULD} as could"
 _WRITE_AND_KEEP = f"with {_CTES}, {answers.keeping(15)} select topic, key, last from counted"  # noqa: S608 - our own text
 
 _told = itemgetter("id", "aggregateid", "seq", "type", "event_id", "correlation_id", "causation_id", "traceparent", "at")

@@ -4,7 +4,7 @@ One row per (topic, key) is locked by consumer and drainer alike, so an arrival 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote, quote_from_bytes, unquote, unquote_to_bytes
@@ -28,7 +28,7 @@ def cause_of(failure: BaseException) -> str:
 
 @dataclass(slots=True)
 class Raw:
-    """A record as it lies in the log. `text_key`: as PostgreSQL can keep it."""
+    """A record as it lies in the log. What aiokafka gives has the same fields, and goes for one."""
 
     topic: str
     partition: int
@@ -36,10 +36,11 @@ class Raw:
     key: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     value: bytes | None
-    text_key: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.text_key = (self.key or b"").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+def text_of(key: bytes | None) -> str:
+    """A key as PostgreSQL can keep it."""
+    return (key or b"").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
 @dataclass(slots=True)
@@ -69,11 +70,12 @@ async def lock(conn: Any, topic: str, keys: Iterable[str]) -> dict[str, ParkedKe
 
 async def add(tx: Transaction, raw: Raw, source: str | None, event_type: str | None, seq: int | None, reason: Reason, cause: str) -> None:
     """Queues a record; parks its key unless it is parked already."""
+    key = text_of(raw.key)
     await tx.conn.execute(
         "insert into kit.parked_key (topic, key, reason, cause, since, next_try)"
         " values ($1, $2, $3, $4, now(), case when $3 = 'failed' then now() + make_interval(secs => $5) end) on conflict do nothing",
         raw.topic,
-        raw.text_key,
+        key,
         reason,
         cause,
         RETRY_AFTER_S[0],
@@ -84,7 +86,7 @@ async def add(tx: Transaction, raw: Raw, source: str | None, event_type: str | N
         raw.topic,
         raw.partition,
         raw.offset,
-        raw.text_key,
+        key,
         raw.key,
         source,
         event_type,

@@ -14,7 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from services.kit.outbox import envelope
 
-BATCH_BYTES = 131_072
+BATCH_BYTES = 524_288
 SEND_TIMEOUT_S = 20
 
 REFUSALS = (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, InvalidTopicError)

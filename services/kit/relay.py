@@ -210,7 +210,7 @@ from (
     and ($3 = 0 or not exists (select from kit.unsent where lane = 0 and topic not in (select topic from refused)))
   order by id limit $4) u
 cross join lateral (
-  select id, aggregatetype, aggregateid, seq, type, event_id, payload, correlation_id, causation_id, traceparent, at
+  select id, aggregatetype, aggregateid, seq, type, event_id::text, payload, correlation_id::text, causation_id::text, traceparent, at
   from kit.outbox where id = u.id offset 0) o
 order by o.id
 """

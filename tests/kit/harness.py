@@ -61,9 +61,9 @@ class Failing:
     def __init__(self) -> None:
         self.healed = False
         self.tries = 0
-        self.table = Table([every("cases", self._handle)])
+        self.table = Table([every("cases", self.handle)])
 
-    async def _handle(self, tx: Transaction, received: Sequence[Received]) -> None:
+    async def handle(self, tx: Transaction, received: Sequence[Received]) -> None:
         if not self.healed and any(r.data and r.data.kind == "bad" for r in received):
             self.tries += 1
             raise LookupError("this kind cannot be handled yet")

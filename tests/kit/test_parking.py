@@ -41,6 +41,27 @@ async def test_a_failing_key_is_parked_in_order_while_the_others_flow_and_goes_o
     assert await lab.count() == 34
 
 
+async def test_one_bad_record_among_many_costs_a_few_batches_and_not_one_per_record(lab: Lab) -> None:
+    """They lie ahead before the consumer starts, so they come to it in batches of a partition."""
+    failing, sizes = Failing(), []
+
+    async def handle(tx: Transaction, received: Sequence[Received]) -> None:
+        sizes.append(len(received))
+        await failing.handle(tx, received)
+
+    keys, bad = [new_id() for _ in range(800)], new_id()
+    async with running(lab.sender.relay().run()):
+        await lab.sender.emit(*keys[:400])
+        await lab.sender.emit(bad, kind="bad")
+        await lab.sender.emit(*keys[400:])
+        await eventually(lab.sender.published)
+    async with running(lab.reader.consumer(Table([every("cases", handle)])).run()):
+        await eventually(lab.caught_up)
+    assert [stuck.key for stuck in await lab.reader.stuck()] == [bad]
+    assert await lab.count() == 800
+    assert len(sizes) < 60, sizes
+
+
 async def test_the_cause_of_a_parked_key_names_the_constraint_and_no_person(lab: Lab) -> None:
     async def handle(tx: Transaction, _: Sequence[Received]) -> None:
         await tx.conn.execute("create temp table person (name text constraint one_name primary key, phone text) on commit drop")
