@@ -17,10 +17,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from services.kit import failpoints, marks, metrics, parking, pausing
+from services.kit.clock import Clock
 from services.kit.db import Database
 from services.kit.delivery import Batch, Item
 from services.kit.holding import Holding
-from services.kit.marks import Leaving
 from services.kit.subscriptions import PATIENT_S, Table
 
 BATCH = 1_000
@@ -55,6 +55,8 @@ class Consumer:
         self._unhurried = table.unhurried(topic)  # then records wait for company at the broker, which spares a fetch each as well
         self._slots = asyncio.Semaphore(PARTITIONS_AT_ONCE)
         self._room = asyncio.Event()
+        self._clock = Clock()
+        self._careful: set[int] = set()  # partitions of which the next batch asks before it applies
         self._next: dict[int, int | None] = {}  # partition -> stored position; what comes from any other partition is read again
         self._held: dict[TopicPartition, Holding] = {}
         self._working: dict[TopicPartition, asyncio.Task[None]] = {}
@@ -99,6 +101,7 @@ class Consumer:
         if time.monotonic() - self._looked_at > LOOK_S:
             async with self._db.connection() as conn:
                 paused, stored = await pausing.is_paused(conn, self._topic), await marks.positions(conn, self._topic)
+                self._clock.set(await conn.fetchval("select clock_timestamp()"))
             if paused:
                 self._next.clear()
                 self.progressed_at = time.monotonic()  # it does what it should
@@ -155,6 +158,12 @@ class Consumer:
 
     async def _apply(self, partition: TopicPartition, items: Sequence[Item]) -> None:
         """Where part of the batch has to be read again, the partition is no longer in `_next`."""
+        if partition.partition not in self._careful:
+            try:
+                await self._transact(partition.partition, items, trusting=True)
+                return
+            except Exception:  # noqa: BLE001 - whatever it was, asking tells
+                self._careful.add(partition.partition)
         try:
             await self._transact(partition.partition, items)
         except marks.Overtaken:
@@ -189,22 +198,25 @@ class Consumer:
                         refused = parking.cause_of(failure)
             await asyncio.sleep(wait)
 
-    async def _transact(self, partition: int, items: Sequence[Item], refused: str | None = None) -> None:
+    async def _transact(self, partition: int, items: Sequence[Item], refused: str | None = None, *, trusting: bool = False) -> None:
         expected = self._next[partition]
         items = [item for item in items if expected is None or item.raw.offset >= expected]
         if not items:
             return
         following, paused = items[-1].raw.offset + 1, False
         batch = Batch(self._table, self._topic, items)
-        async with asyncio.timeout(HANDLER_S), self._db.transaction(enter=batch.enter) as tx:
+        enter = (lambda _: batch.trust(self._clock)) if trusting else batch.ask
+        async with asyncio.timeout(HANDLER_S), self._db.transaction(enter=enter) as tx:
             if await batch.apply(tx, refused) and await parking.too_many(tx.conn, self._topic):
                 paused = True
                 await pausing.pause(tx, self._topic)
-            await tx.flush(Leaving(self._topic, batch.raised, partition, expected, following))
+            await tx.flush(batch.leaving(partition, expected, following))
             failpoints.hit("consumer.before_commit")
         if partition in self._next:  # not while it is taken away
             self._next[partition] = following
         self.progressed_at = time.monotonic()
+        if batch.usual:
+            self._careful.discard(partition)
         if paused:
             self._next.clear()
             self._looked_at = 0.0
@@ -232,6 +244,7 @@ class Consumer:
             elif not await self._kafka.seek_to_beginning(partition):
                 continue  # taken away meanwhile
             self._next[partition.partition] = position
+            self._careful.add(partition.partition)
 
     def _note_progress(self) -> None:
         behind = 0

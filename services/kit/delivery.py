@@ -13,6 +13,7 @@ from contracts import cards
 from contracts.envelope import Envelope, Undecodable
 from contracts.registry import owns
 from services.kit import failpoints, marks, metrics, parking
+from services.kit.clock import Clock
 from services.kit.db import Connection, Transaction
 from services.kit.marks import Leaving, Mark
 from services.kit.outbox import Cause
@@ -64,10 +65,16 @@ _APPLY, _DROP = Verdict(None), Verdict(None, duplicate=True)
 
 
 class Batch:
-    """Records of one partition, in order, applied in one transaction: `enter` is its first statement, `raised` is for its last."""
+    """Records of one partition, in order, applied in one transaction: `trust` or `ask` begins it, `leaving` is for its last statement.
+
+    Who trusts takes it that all is as it nearly always is: each record the next of its key, and no key parked. That spares a round trip;
+    the last statement finds out, and then it is asked.
+    """
 
     def __init__(self, table: Table, topic: str, items: Sequence[Item]) -> None:
-        self.raised: dict[Mark, int] = {}
+        self.usual = True  # neither a duplicate nor anything parked was met
+        self._trusting = False
+        self._raised: dict[Mark, tuple[int | None, int]] = {}
         self._table = table
         self._topic = topic
         self._items = items
@@ -75,23 +82,36 @@ class Batch:
         self._known: dict[Mark, int] = {}
         self._some_parked = False
 
-    async def enter(self, conn: Connection) -> datetime:
+    async def trust(self, clock: Clock) -> datetime:
+        self._trusting = True
+        for item in self._items:
+            if item.envelope:
+                self._known.setdefault((item.envelope.source, item.key), item.envelope.seq - 1)
+        return clock.now()
+
+    async def ask(self, conn: Connection) -> datetime:
         """Reads the marks, and the clock with them."""
         wanted = {(item.envelope.source if item.envelope else "", item.key) for item in self._items}
         now, self._known, self._some_parked = await marks.arrive(conn, self._topic, wanted)
         return now
 
     async def apply(self, tx: Transaction, refused: str | None = None) -> int:
-        """Returns how many keys were newly parked. `refused`: the one record given has failed and is to be parked."""
-        topic, known = self._topic, self._known
+        """Returns how many keys were newly parked. `refused`: the one record given has failed and is to be parked.
+
+        Raises `Overtaken` where trust was misplaced.
+        """
+        topic, known, stood = self._topic, self._known, dict(self._known)
         parked: dict[str, ParkedKey] = {}
         if self._some_parked:
             parked = await parking.lock(tx.conn, topic, [item.key for item in self._items])
             known = await marks.read(tx.conn, topic, known)  # again, and now after a drainer that may have been raising them
+            stood = dict(known)
         before, duplicates = len(parked), 0
         runs = _Runs(self._table, topic)
         for item in self._items:
             verdict = Verdict("failed", refused) if refused else _judge(item, known, parked, self._counted)
+            if self._trusting and verdict is not _APPLY:
+                raise marks.Overtaken
             if verdict.duplicate:
                 duplicates += 1
             elif verdict.reason:
@@ -100,15 +120,22 @@ class Batch:
                 assert item.envelope is not None
                 if self._counted:
                     mark = (item.envelope.source, item.envelope.key)
-                    known[mark] = self.raised[mark] = item.envelope.seq
+                    known[mark] = seq = item.envelope.seq
+                    self._raised[mark] = stood[mark], seq
                     if item.envelope.key in parked:
                         await parking.hasten(tx.conn, topic, item.envelope.key)
+                elif self._trusting:
+                    self._raised[item.envelope.source, item.envelope.key] = None, item.envelope.seq
                 runs.add(item.envelope, item.raw.value)
         await runs.handle(tx)
+        self.usual = not (duplicates or parked)
         if duplicates:
             metrics.duplicates.labels(tx.outbox.service, topic).inc(duplicates)
         metrics.applied.labels(tx.outbox.service, topic).inc(len(self._items))
         return len(parked) - before
+
+    def leaving(self, partition: int | None = None, expected: int | None = None, following: int | None = None) -> Leaving:
+        return Leaving(self._topic, self._raised, self._trusting, partition, expected, following)
 
 
 async def drain(tx: Transaction, table: Table, topic: str, item: Item) -> Verdict:
@@ -121,7 +148,8 @@ async def drain(tx: Transaction, table: Table, topic: str, item: Item) -> Verdic
         runs.add(item.envelope, item.raw.value)
         await runs.handle(tx)
         if counted:
-            await marks.leave(tx.conn, Leaving(topic, {(item.envelope.source, item.envelope.key): item.envelope.seq}))
+            mark = (item.envelope.source, item.envelope.key)
+            await marks.leave(tx.conn, Leaving(topic, {mark: (known[mark], item.envelope.seq)}))
     return verdict
 
 

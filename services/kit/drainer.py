@@ -90,7 +90,7 @@ async def dismiss(
         mark = (envelope.source, envelope.key)
         known = await marks.read(tx.conn, topic, [mark])
         if envelope.seq > known[mark]:
-            await marks.leave(tx.conn, Leaving(topic, {mark: envelope.seq}))
+            await marks.leave(tx.conn, Leaving(topic, {mark: (known[mark], envelope.seq)}))
     event_type, its_seq = (envelope.type, envelope.seq) if envelope else (None, None)
     await parking.audit(tx.conn, topic, key, action, by_whom, reason, event_type, its_seq)
     if not await parking.drop(tx.conn, first, topic, key):

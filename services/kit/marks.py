@@ -13,7 +13,7 @@ Mark = tuple[str, str]  # source, key
 
 
 class Overtaken(Exception):
-    """Another process applied one of these records meanwhile: roll back and read the positions again."""
+    """The marks or the position do not stand where the batch began: roll back and read them again."""
 
 
 async def arrive(conn: Any, topic: str, marks: Iterable[Mark]) -> tuple[datetime, dict[Mark, int], bool]:
@@ -53,29 +53,41 @@ async def missing(conn: Any, places: Iterable[Place]) -> set[Place]:
 
 
 class Leaving(NamedTuple):
-    """What a batch leaves behind: raised marks, and the position of its partition, moved from `expected` (None: not there yet)."""
+    """What a batch leaves behind: raised marks, from where they stood to where they stand now, and the position of its partition, moved from
+    `expected` (None: not there yet).
+
+    `trusting`: the batch has not asked whether one of these keys is parked. A mark that stood at None is not raised, and asked about only.
+    """
 
     topic: str
-    raised: dict[Mark, int]
+    raised: dict[Mark, tuple[int | None, int]]
+    trusting: bool = False
     partition: int | None = None  # None: no position moves
     expected: int | None = None
     following: int | None = None
 
     def arguments(self) -> tuple[Any, ...]:
         """Of `leaving`."""
-        marks = sorted(self.raised, key=_by_key)  # which is also the lock order
-        sources, keys, seqs = texts(source for source, _ in marks), texts(key for _, key in marks), plain(self.raised[mark] for mark in marks)
-        return self.topic, sources, keys, seqs, self.partition, self.expected, self.following
+        marks = sorted(self.raised, key=_by_key)
+        sources, keys = texts(source for source, _ in marks), texts(key for _, key in marks)
+        befores, seqs = zip(*(self.raised[mark] for mark in marks), strict=True) if marks else ((), ())
+        before = "{}" if None in befores else plain(befores)  # shorter than the others: the rest is null
+        return self.topic, sources, keys, before, plain(seqs), self.trusting, self.partition, self.expected, self.following
 
 
 def leaving(first: int) -> tuple[str, str]:
     """The common table expressions that leave, with parameters from `$first` on, and the expression that tells whether they could."""
-    topic, sources, keys, seqs, partition, expected, following = (f"${n}" for n in range(first, first + 7))
+    topic, sources, keys, befores, seqs, trusting, partition, expected, following = (f"${n}" for n in range(first, first + 9))
     ctes = f"""
-raised as (
-  insert into kit.mark as m (topic, source, key, seq)
-  select {topic}, * from unnest({sources}::text::text[], {keys}::text::text[], {seqs}::text::bigint[])
-  on conflict (topic, key, source) do update set seq = excluded.seq where excluded.seq > m.seq returning 1
+stood as materialized (
+  select * from unnest({sources}::text::text[], {keys}::text::text[], {befores}::text::bigint[], {seqs}::text::bigint[])
+    as s (source, key, before, seq)
+), raised as (
+  update kit.mark m set seq = s.seq from stood s
+  where m.topic = {topic} and m.key = s.key and m.source = s.source and m.seq = s.before returning 1
+), begun as (
+  insert into kit.mark (topic, source, key, seq) select {topic}, source, key, seq from stood where before = 0
+  on conflict do nothing returning 1
 ), moved as (
   update kit.position set next_offset = {following} where topic = {topic} and partition = {partition} and next_offset = {expected} returning 1
 ), placed as (
@@ -84,15 +96,16 @@ raised as (
   on conflict do nothing returning 1
 )"""  # noqa: S608 - numbers of parameters
     moved_on = f"({partition} is null or (select count(*) from moved) + (select count(*) from placed) = 1)"  # noqa: S608 - numbers of parameters
-    could = f"(select count(*) from raised) = (select count(*) from unnest({sources}::text::text[])) and {moved_on}"  # noqa: S608 - numbers of parameters
-    return ctes, could
+    all_raised = "(select count(*) from raised) + (select count(*) from begun) = (select count(*) from stood where before is not null)"
+    none_parked = f"not exists (select from kit.parked_key where topic = {topic} and key in (select key from stood))"  # noqa: S608 - numbers of parameters
+    return ctes, f"{all_raised} and {moved_on} and (not {trusting} or {none_parked})"
 
 
 async def leave(conn: Any, what: Leaving, *, said: bool = True) -> None:
     """The last statement of a batch that has nothing more to say; what has, leaves with its outbox rows.
 
     Where nothing was said at all, the commit does not wait for the disk: should the server crash, the position is lost with the effects,
-    and the log gives them again. Raises `Overtaken` if a mark was raised by somebody else, or if the position stood elsewhere.
+    and the log gives them again. Raises `Overtaken` if a mark or the position stood elsewhere, or a key is parked and nobody asked.
     """
     if not await conn.fetchval(_LEAVE, *what.arguments(), said):
         raise Overtaken
@@ -124,4 +137,4 @@ where not exists (select from kit.mark m where m.topic = w.topic and m.key = w.k
 """
 
 _CTES, _COULD = leaving(1)
-_LEAVE = f"with {_CTES} select {_COULD}, case when not $8 then set_config('synchronous_commit', 'off', true) end"
+_LEAVE = f"with {_CTES} select {_COULD}, case when not $10 then set_config('synchronous_commit', 'off', true) end"

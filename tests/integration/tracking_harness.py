@@ -17,7 +17,6 @@ from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.deadlines import Deadlines
 from services.kit.delivery import Batch, Item
-from services.kit.marks import Leaving
 from services.kit.outbox import Cause, envelope
 from services.kit.parking import Raw
 from services.kit.subscriptions import Table
@@ -86,9 +85,9 @@ class Tracking:
     async def hear(self, records: list[Raw]) -> None:
         for topic in dict.fromkeys(record.topic for record in records):
             batch = Batch(TABLE, topic, [Item.of(record) for record in records if record.topic == topic])
-            async with self.db.transaction(enter=batch.enter) as tx:
+            async with self.db.transaction(enter=batch.ask) as tx:
                 await batch.apply(tx)
-                await marks.leave(tx.conn, Leaving(topic, batch.raised))
+                await marks.leave(tx.conn, batch.leaving())
 
     async def show(self, card: Card | None, key: str = "", version: int = 0) -> None:
         """A card, or the tombstone of `key`."""

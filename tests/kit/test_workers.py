@@ -88,7 +88,7 @@ async def test_a_batch_that_another_worker_has_begun_is_read_again_from_where_th
             [(partition, start)] = [(tp, start) for tp, start in lab.ends.items() if ends[tp] > start]
             async with other.transaction() as theirs:
                 await keep(theirs, received[:10], "other")
-                await marks.leave(theirs.conn, Leaving("cases", {(lab.sender.name, key): 10}, partition.partition, start, start + 10))
+                await marks.leave(theirs.conn, Leaving("cases", {(lab.sender.name, key): (0, 10)}, False, partition.partition, start, start + 10))
         await keep(tx, received)
 
     try:
