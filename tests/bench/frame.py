@@ -71,13 +71,16 @@ def three_digits(value: float) -> str:
     return f"{value:.3g}"
 
 
-async def alternate(versions: Mapping[str, Run], rounds: int = 3) -> dict[str, list[float]]:
-    """Runs the versions in turn, A B C A B C …, so that a noisy minute falls on all of them."""
+async def alternate(versions: Mapping[str, Run], rounds: int = 3, unmeasured: int = 0) -> dict[str, list[float]]:
+    """Runs the versions in turn, A B C A B C …, so that a noisy minute falls on all of them.
+
+    `unmeasured`: rounds before those that count, in which engines that have just started compile and fill their caches.
+    """
     figures: dict[str, list[float]] = {name: [] for name in versions}
-    for _ in range(rounds):
+    for _ in range(unmeasured + rounds):
         for name, run in versions.items():
             figures[name].append(await run())
-    return figures
+    return {name: found[unmeasured:] for name, found in figures.items()}
 
 
 def compared(values: list[float], yardsticks: list[float]) -> Compared:

@@ -45,6 +45,15 @@ async def test_every_version_runs_once_a_round() -> None:
     assert await alternate({"a": run, "b": run, "c": run}, rounds=2) == {"a": [1, 4], "b": [2, 5], "c": [3, 6]}
 
 
+async def test_the_rounds_before_those_that_count_do_not() -> None:
+    numbers = count(1)
+
+    async def run() -> float:
+        return next(numbers)
+
+    assert await alternate({"a": run, "b": run}, rounds=2, unmeasured=1) == {"a": [3, 5], "b": [4, 6]}
+
+
 def test_figures_exactly_on_their_must_pass() -> None:
     assert report(ON_THE_MUST, io.StringIO()) == 0
 
