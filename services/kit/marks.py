@@ -68,11 +68,10 @@ class Leaving(NamedTuple):
 
     def arguments(self) -> tuple[Any, ...]:
         """Of `leaving`."""
-        marks = sorted(self.raised, key=_by_key)
-        sources, keys = texts(source for source, _ in marks), texts(key for _, key in marks)
-        befores, seqs = zip(*(self.raised[mark] for mark in marks), strict=True) if marks else ((), ())
+        sources, keys = zip(*self.raised, strict=True) if self.raised else ((), ())
+        befores, seqs = zip(*self.raised.values(), strict=True) if self.raised else ((), ())
         before = "{}" if None in befores else plain(befores)  # shorter than the others: the rest is null
-        return self.topic, sources, keys, before, plain(seqs), self.trusting, self.partition, self.expected, self.following
+        return self.topic, texts(sources), texts(keys), before, plain(seqs), self.trusting, self.partition, self.expected, self.following
 
 
 def leaving(first: int) -> tuple[str, str]:
@@ -115,11 +114,6 @@ async def positions(conn: Any, topic: str) -> dict[int, int]:
     """Partition -> next offset to apply."""
     rows = await conn.fetch("select partition, next_offset from kit.position where topic = $1", topic)
     return {row["partition"]: row["next_offset"] for row in rows}
-
-
-def _by_key(mark: Mark) -> tuple[str, str]:
-    source, key = mark
-    return key, source
 
 
 _ARRIVE = """

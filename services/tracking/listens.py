@@ -10,7 +10,7 @@ from contracts.dispatch import ProviderChanged
 from contracts.reference import PrincipalChanged
 from services.kit.db import Transaction
 from services.kit.subscriptions import Received, card, each, every
-from services.tracking.store import cards, changes, tasks
+from services.tracking.store import cards, changes, tasks, views
 from services.tracking.stream import told
 from services.tracking.usecases.fold import fold
 from services.tracking.usecases.follow import follow
@@ -18,14 +18,15 @@ from services.tracking.usecases.search import search_terms
 
 
 async def on_cases(tx: Transaction, received: Sequence[Received]) -> None:
-    folded = await fold(tx.conn, "view", received)
+    folded, change = await fold(tx.conn, "view", received)
+    if change is None:
+        return
     topics: dict[str, str | None] = {f"case:{one.state.case_id}": one.state.case_id for one in folded}
     if await _list_tasks(tx, [one.received for one in folded]):
         topics[changes.TASKS] = None
     await follow(tx, folded)
-    if topics:
-        await changes.note(tx.conn, topics)
-        told()
+    await views.save(tx.conn, "view", change, topics)
+    told()
 
 
 async def on_tasks(tx: Transaction, received: Sequence[Received]) -> None:

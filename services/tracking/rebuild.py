@@ -20,7 +20,7 @@ from services.kit import kafka, marks
 from services.kit.db import Connection, Database
 from services.kit.subscriptions import Received
 from services.tracking.settings import Settings
-from services.tracking.store import changes, rebuilding
+from services.tracking.store import changes, rebuilding, views
 from services.tracking.usecases.fold import fold
 
 TOPIC = "cases"
@@ -133,7 +133,9 @@ class _Rebuild:
     async def _fold(self, conn: Connection, records: Iterable[Any]) -> None:
         let_through = [one for record in records if (received := self._received(record)) for one in self._order.let_through(received)]
         if let_through:
-            await fold(conn, "view_next", let_through)
+            _, change = await fold(conn, "view_next", let_through)
+            if change:
+                await views.save(conn, "view_next", change, {})
 
     def _received(self, record: Any) -> Received | None:
         """None for what the live fold parks for ever: undecodable, or of a source that does not own the type."""

@@ -182,19 +182,19 @@ async def check(effects: asyncpg.Connection, n: int) -> None:
 
 
 async def apply(tx: Transaction, received: Sequence[Received]) -> None:
+    rows = [(envelope.id, offer.case_id, envelope.seq, offer.attempt) for envelope, offer in received]
+    ids, cases, seqs, attempts = zip(*rows, strict=True)
     await tx.conn.execute(
         "insert into effect (event_id, case_id, seq, amount_cents)"
         " select * from unnest($1::text::uuid[], $2::text::text[], $3::text::bigint[], $4::text::bigint[])",
-        plain(one.envelope.id for one in received),
-        texts(one.data.case_id for one in received),
-        plain(one.envelope.seq for one in received),
-        plain(one.data.attempt for one in received),
+        plain(ids),
+        texts(cases),
+        plain(seqs),
+        plain(attempts),
     )
-    for one in received:
-        following = TaskOpened(
-            task_id=one.data.offer_id, kind="next_hop", role="agent", due_at=tx.now, case_id=one.data.case_id, need_id=one.data.need_id
-        )
-        tx.emit(following, cause=Cause.of(one.envelope))
+    for envelope, offer in received:
+        following = TaskOpened(task_id=offer.offer_id, kind="next_hop", role="agent", due_at=tx.now, case_id=offer.case_id, need_id=offer.need_id)
+        tx.emit(following, cause=Cause.of(envelope))
 
 
 async def serve_role(service: str, role: str) -> None:

@@ -13,15 +13,23 @@ _LOCK = 7_263_556
 
 async def note(conn: Connection, topics: Mapping[str, str | None]) -> None:
     """Topic → case it is about. To be called last: whoever notes waits until this transaction ends."""
-    await conn.execute(
-        "with locked as materialized (select pg_advisory_xact_lock($3))"
+    await conn.execute(_NOTE, *arguments(topics))
+
+
+def noting(first: int, after: str = "true") -> str:
+    """The end of a statement that notes, with parameters from `$first` on, once the condition `after` is known; it follows other `with`."""
+    return (
+        f"locked as materialized (select pg_advisory_xact_lock(${first + 2}) where {after})"  # noqa: S608 - our own text
         " insert into change (topic, case_id, seq) select t.topic, t.case_id, nextval('change_seq')"
-        " from locked, unnest($1::text[], $2::uuid[]) as t (topic, case_id)"
-        " on conflict (topic) do update set seq = excluded.seq, at = excluded.at",
-        sorted(topics),
-        [topics[topic] for topic in sorted(topics)],
-        _LOCK,
+        f" from locked, unnest(${first}::text[], ${first + 1}::uuid[]) as t (topic, case_id)"
+        " on conflict (topic) do update set seq = excluded.seq, at = excluded.at"
     )
+
+
+def arguments(topics: Mapping[str, str | None]) -> tuple[list[str], list[str | None], int]:
+    """Of `noting`."""
+    names = sorted(topics)
+    return names, [topics[name] for name in names], _LOCK
 
 
 async def tell(conn: Connection) -> None:
@@ -60,3 +68,6 @@ async def last(conn: Connection) -> int:
 async def all_cases(conn: Connection) -> dict[str, str | None]:
     rows = await conn.fetch("select topic, case_id from change where case_id is not null")
     return {row["topic"]: row["case_id"] for row in rows}
+
+
+_NOTE = f"with {noting(1)}"

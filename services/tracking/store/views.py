@@ -1,6 +1,6 @@
 """The folded cases: `schema` is `view`, or `view_next` while they are rebuilt beside."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -8,6 +8,7 @@ from typing import Any, Literal
 from contracts.case_state import FOLD_VERSION, CaseState, NeedState, from_json, to_json
 from contracts.envelope import Envelope
 from services.kit.db import Connection
+from services.tracking.store import changes
 
 Schema = Literal["view", "view_next"]
 
@@ -37,10 +38,19 @@ async def load(conn: Connection, schema: Schema, case_ids: Iterable[str]) -> dic
     return {row["case_id"]: Stored(from_json(row["folded"]), row["events"]) for row in rows}
 
 
-async def save(
-    conn: Connection, schema: Schema, cases: Sequence[tuple[Stored, datetime]], needs: Sequence[tuple[str, NeedState]], told: Sequence[Told]
-) -> None:
-    """Cases, each with the instant of its last event; needs, each with its case's id; rows of timelines. In one statement."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Cases, each with the instant of its last event; needs, each with its case's id; rows of timelines."""
+
+    cases: Sequence[tuple[Stored, datetime]]
+    needs: Sequence[tuple[str, NeedState]]
+    told: Sequence[Told]
+
+
+async def save(conn: Connection, schema: Schema, change: Change, topics: Mapping[str, str | None]) -> None:
+    """In one statement, which notes the changed topics at its end (`changes.note`); nobody listens to the views beside."""
+    cases, needs, told = change.cases, change.needs, change.told
+    noted = changes.arguments(topics) if schema == "view" else ()
     await conn.execute(
         _SAVE[schema],
         [stored.state.case_id for stored, _ in cases],
@@ -78,6 +88,7 @@ async def save(
         [one.envelope.time for one in told],
         [one.need_id for one in told],
         [one.data for one in told],
+        *noted,
     )
 
 
@@ -122,11 +133,16 @@ _TOLD = {"case_id": "uuid", "place": "int", "event_id": "uuid", "source": "text"
 
 def _save(schema: Schema) -> str:
     needs = len(_CASE) + 1
-    return (
-        f"with cases as ({_insert(schema, 'case_view', _CASE, 1, key='case_id')}),"
-        f" needs as ({_insert(schema, 'need_view', _NEED, needs, key='need_id')})"
-        f" {_insert(schema, 'timeline', _TOLD, needs + len(_NEED))}"
+    told = needs + len(_NEED)
+    views = (
+        f"with cases as ({_insert(schema, 'case_view', _CASE, 1, key='case_id')} returning 1),"
+        f" needs as ({_insert(schema, 'need_view', _NEED, needs, key='need_id')} returning 1)"
     )
+    timeline = _insert(schema, "timeline", _TOLD, told)
+    if schema == "view_next":
+        return f"{views} {timeline}"
+    written = " + ".join(f"(select count(*) from {name})" for name in ("cases", "needs", "told"))  # noqa: S608 - our own names
+    return f"{views}, told as ({timeline} returning 1), {changes.noting(told + len(_TOLD), after=f'{written} > 0')}"
 
 
 _SCHEMAS: tuple[Schema, ...] = ("view", "view_next")

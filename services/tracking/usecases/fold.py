@@ -8,7 +8,7 @@ from contracts.case_state import CaseState, NeedState, Record, apply
 from services.kit.db import Connection
 from services.kit.subscriptions import Received
 from services.tracking.store import views
-from services.tracking.store.views import Schema, Stored, Told
+from services.tracking.store.views import Change, Schema, Stored, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,9 @@ class _Case:
     at: datetime | None = None
 
 
-async def fold(conn: Connection, schema: Schema, received: Sequence[Received]) -> list[Folded]:
-    """One read and one write, whatever the size of the batch. Duplicates change nothing."""
+async def fold(conn: Connection, schema: Schema, received: Sequence[Received]) -> tuple[list[Folded], Change | None]:
+    """One read, whatever the size of the batch, and what `views.save` is to write of it: None where nothing was new. Duplicates change
+    nothing."""
     keys = {one.envelope.key for one in received}
     stored = await views.load(conn, schema, keys)
     cases = {key: _Case(stored[key].state, stored[key]) if key in stored else _new(key) for key in sorted(keys)}
@@ -42,10 +43,8 @@ async def fold(conn: Connection, schema: Schema, received: Sequence[Received]) -
         told.append(Told(one.envelope, case.now.events, getattr(one.data, "need_id", None), one.data and one.data.model_dump_json(exclude_none=True)))
         folded.append(Folded(one, state))
     changed = [(case, case.at) for case in cases.values() if case.at is not None]
-    if changed:
-        needs = [(case.now.state.case_id, need) for case, _ in changed for need in _changed_needs(case)]
-        await views.save(conn, schema, [(case.now, at) for case, at in changed], needs, told)
-    return folded
+    needs = [(case.now.state.case_id, need) for case, _ in changed for need in _changed_needs(case)]
+    return folded, Change([(case.now, at) for case, at in changed], needs, told) if changed else None
 
 
 def _new(case_id: str) -> _Case:
