@@ -7,15 +7,17 @@ Works on the schemas that pydantic makes of our models, and refuses a keyword it
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from contracts import reasons
+from contracts import reasons, registry
+from contracts.case_state import FOLD_VERSION, CaseState, Record, apply, to_json
+from contracts.envelope import Envelope
 from contracts.json_schema import Model, Schema, models, schema
 from contracts.sample import record
 
@@ -40,6 +42,7 @@ class Rule(StrEnum):
     SAMPLE_UNREADABLE = "sample_unreadable"
     OLD_READER_BREAKS = "old_reader_breaks"
     REASON_REMOVED = "reason_removed"
+    FOLD_CHANGED = "fold_changed"
 
 
 class Break(NamedTuple):
@@ -92,6 +95,8 @@ def _frozen(path: Path) -> Iterator[Break]:
     name = path.name.removesuffix(".json")
     if name == "reasons":
         yield from _reasons(frozen)
+    elif name == "story":
+        yield from _fold(frozen)
     elif (model := models().get(name.removesuffix(".sample"))) is None:
         yield Break(Rule.EVENT_REMOVED, name)
     elif name.endswith(".sample"):
@@ -116,6 +121,24 @@ def _reasons(frozen: dict[str, list[str]]) -> Iterator[Break]:
         for code in codes:
             if code not in reasons.families.get(family, {}):
                 yield Break(Rule.REASON_REMOVED, f"{family}.{code}")
+
+
+def _fold(frozen: dict[str, Any]) -> Iterator[Break]:
+    """A case of the release, told again: its state may only differ where the fold's version is a higher one, which rebuilds the views."""
+    for case_id, state in folded(frozen["records"]).items():
+        if state != frozen["folded"].get(case_id) and frozen["fold_version"] >= FOLD_VERSION:
+            yield Break(Rule.FOLD_CHANGED, f"case {case_id}", "raise FOLD_VERSION in contracts/case_state/fold.py")
+
+
+def folded(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The state of each case, as JSON, from records of `cases` as `sample.Record.as_json` gives them."""
+    states: dict[str, CaseState] = {}
+    for one in records:
+        envelope = Envelope.from_headers([(name, value.encode()) for name, value in one["headers"].items()])
+        model = registry.load().get(envelope.type)
+        event = model.model_validate(one["value"]) if model else None
+        states[envelope.key] = apply(states.get(envelope.key) or CaseState.empty(envelope.key), Record(envelope, event))
+    return {case_id: json.loads(to_json(state)) for case_id, state in states.items()}
 
 
 def _inline(root: Schema, node: Schema) -> Schema:

@@ -15,11 +15,12 @@ from typing import Any
 import yaml
 
 from contracts import asyncapi, events_page, personal, reasons
-from contracts.compatibility import RELEASED
+from contracts.case_state import FOLD_VERSION
+from contracts.compatibility import RELEASED, folded
 from contracts.json_schema import models, schema
 from contracts.readers import EXAMPLES, reads
 from contracts.registry import Event
-from contracts.sample import record
+from contracts.sample import record, records
 
 HERE = Path(__file__).parent
 SCHEMAS = HERE / "schemas"
@@ -82,6 +83,9 @@ def freeze(release: str, released: Path = RELEASED) -> Path:
     for name, model in models().items():
         (folder / f"{name}.json").write_text(_json(schema(name, model)), "utf-8")
         (folder / f"{name}.sample.json").write_text(_json(record(model).as_json()), "utf-8")
+    told = [one.as_json() for one in records() if one.topic == "cases"]
+    story = {"fold_version": FOLD_VERSION, "records": told, "folded": folded(told)}
+    (folder / "story.json").write_text(_json(story), "utf-8")
     codes = {family: list(texts) for family, texts in reasons.families.items()}
     (folder / "reasons.json").write_text(_json(codes), "utf-8")
     return folder

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.case_state import FOLD_VERSION
 from contracts.compatibility import RELEASED, Rule, breaks, main, released_breaks
 from contracts.generate import freeze
 
@@ -62,7 +63,7 @@ refused = [
     ("the event gets another key", Rule.ROUTE_CHANGED, event(a=COUNT), event(a=COUNT) | {"x-key": "need_id"}),
     ("a keyword is none that is compared", Rule.KEYWORD_UNKNOWN, event(a=COUNT), event(a=COUNT | {"multipleOf": 2})),
 ]  # fmt: skip
-OF_FOLDERS = {Rule.EVENT_REMOVED, Rule.SAMPLE_UNREADABLE, Rule.OLD_READER_BREAKS, Rule.REASON_REMOVED}
+OF_FOLDERS = {Rule.EVENT_REMOVED, Rule.SAMPLE_UNREADABLE, Rule.OLD_READER_BREAKS, Rule.REASON_REMOVED, Rule.FOLD_CHANGED}
 
 
 @pytest.mark.parametrize(("code", "old", "new"), [row[1:] for row in refused], ids=[row[0] for row in refused])
@@ -128,6 +129,17 @@ def test_what_a_release_holds_is_found_missing(tmp_path: Path, file: str, change
     change(content)
     path.write_text(json.dumps(content), "utf-8")
     assert {(found.code, found.where) for found in released_breaks(tmp_path)} == broken
+
+
+@pytest.mark.parametrize(("version", "broken"), [(FOLD_VERSION, ["fold_changed"]), (FOLD_VERSION - 1, [])])
+def test_a_case_of_a_release_comes_to_another_state_only_with_a_higher_version_of_the_fold(tmp_path: Path, version: int, broken: list[str]) -> None:
+    path = freeze("v1", tmp_path) / "story.json"
+    story = json.loads(path.read_text("utf-8"))
+    [(_, state)] = story["folded"].items()
+    assert len(story["records"]) > 30 and len(state["needs"]) == 3
+    state["closed"] = not state["closed"]
+    path.write_text(json.dumps(story | {"fold_version": version}), "utf-8")
+    assert [found.code for found in released_breaks(tmp_path)] == broken
 
 
 def test_an_event_that_is_gone_is_found_missing(tmp_path: Path) -> None:

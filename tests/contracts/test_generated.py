@@ -43,6 +43,6 @@ def test_a_schema_refuses_what_its_model_would_never_write() -> None:
 def test_a_release_is_frozen_once(tmp_path: Path) -> None:
     folder = generate.freeze("v1", tmp_path)
     frozen = {path.name for path in folder.iterdir()}
-    assert frozen == {"reasons.json"} | {f"{name}{end}" for name in models() for end in (".json", ".sample.json")}
+    assert frozen == {"reasons.json", "story.json"} | {f"{name}{end}" for name in models() for end in (".json", ".sample.json")}
     with pytest.raises(FileExistsError):
         generate.freeze("v1", tmp_path)
