@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import uuid_utils
 
@@ -14,8 +15,10 @@ def new_id() -> str:
 class Clock:
     """The database's clock for who cannot ask it each time: what it said last, and how long ago that was."""
 
-    def set(self, now: datetime) -> None:
-        self._said, self._heard = now, time.monotonic()
+    async def ask(self, conn: Any) -> None:
+        asked = time.monotonic()
+        self._said: datetime = await conn.fetchval("select clock_timestamp()")
+        self._at = (asked + time.monotonic()) / 2  # it was said on the way
 
     def now(self) -> datetime:
-        return self._said + timedelta(seconds=time.monotonic() - self._heard)
+        return self._said + timedelta(seconds=time.monotonic() - self._at)

@@ -101,7 +101,7 @@ class Consumer:
         if time.monotonic() - self._looked_at > LOOK_S:
             async with self._db.connection() as conn:
                 paused, stored = await pausing.is_paused(conn, self._topic), await marks.positions(conn, self._topic)
-                self._clock.set(await conn.fetchval("select clock_timestamp()"))
+                await self._clock.ask(conn)
             if paused:
                 self._next.clear()
                 self.progressed_at = time.monotonic()  # it does what it should
