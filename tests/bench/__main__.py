@@ -1,4 +1,4 @@
-"""`make bench`: every figure of the platform against its yardstick, in one run of ten minutes on two quiet cores.
+"""`make bench`: every figure of the platform against its yardstick, in one run of twelve minutes on two quiet cores.
 
 Two sets of engines. On the first, the hop and the API, each beside its yardsticks; it stays up, idle, for `hop_light` to stand next to
 `chain_light`. On the second the whole platform, for what a whole case costs; `commits` is measured in its own PostgreSQL.
@@ -46,7 +46,7 @@ class Sizes:
     @property
     def members(self) -> int:
         """Enough for each to call once: about one in six has nothing covered there."""
-        cases = chain.WARM_UP + self.rounds * (self.cases + self.light_cases) + self.cpu_s * sum(CPU_RATES)
+        cases = chain.WARM_UP + self.rounds * self.cases + self.short_rounds * self.light_cases + self.cpu_s * sum(CPU_RATES)
         return cases * 3 // 2
 
 
@@ -105,7 +105,7 @@ async def chain_lines(cases: Chain, beside: Stack, sizes: Sizes, tell: Tell) -> 
         "chain_light": told(tell, "chain_light", lambda: cases.light(LIGHT_RATE, sizes.light_cases)),
         "hop_light": told(tell, "hop_light", hop_light),
     }
-    waited = await alternate(lights, sizes.rounds)
+    waited = await alternate(lights, sizes.short_rounds)
     return [line("chain_drain", "cases/s", "commits", drained), line("chain_light", "ms", "hop_light", waited)]
 
 

@@ -67,23 +67,24 @@ async def _one(conn: Connection, row: Any) -> Mission | None:
 
 
 async def save(conn: Connection, changes: Sequence[tuple[Mission, Mission]], now: datetime) -> None:
-    """(before, after) of each, under the lock that was taken when it was loaded."""
-    await conn.executemany(
-        "update mission set wish = $2, status = $3, version = $4, round = $5, attempts = $6, live = $7, provider_id = $8, offer_id = $9,"
-        " pending = $10, answer_by = $11, task_id = $12, task_kind = $13, changed_at = $14 where id = $1",
-        [_columns(after, now) for _, after in changes],
-    )
+    """(before, after) of each, under the lock that was taken when it was loaded, in one statement."""
     offers = [(after.id, offer) for before, after in changes for offer in after.offers if offer not in before.offers]
     # An offer that ends is written before another takes its place, since only one may be accepted.
     offers.sort(key=lambda found: found[1].status in ("live", "accepted"))
-    if offers:
-        await conn.executemany(
-            "insert into offer (id, mission_id, provider_id, attempt, round, expires_at, why, day, status, reason, said, appointment_start,"
-            " appointment_end, changed_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-            " on conflict (id) do update set status = excluded.status, reason = excluded.reason, said = excluded.said, day = excluded.day,"
-            " appointment_start = excluded.appointment_start, appointment_end = excluded.appointment_end, changed_at = excluded.changed_at",
-            [_offer_columns(mission_id, offer, now) for mission_id, offer in offers],
-        )
+    await conn.execute(_SAVE, [_stored(after, now) for _, after in changes], [_stored_offer(mission_id, offer, now) for mission_id, offer in offers])
+
+
+_SAVE = """
+with saved as (
+  update mission m set wish = n.wish, status = n.status, version = n.version, round = n.round, attempts = n.attempts, live = n.live,
+    provider_id = n.provider_id, offer_id = n.offer_id, pending = n.pending, answer_by = n.answer_by, task_id = n.task_id,
+    task_kind = n.task_kind, changed_at = n.changed_at
+  from jsonb_populate_recordset(null::mission, $1) n where m.id = n.id
+)
+insert into offer select * from jsonb_populate_recordset(null::offer, $2)
+on conflict (id) do update set status = excluded.status, reason = excluded.reason, said = excluded.said, day = excluded.day,
+  appointment_start = excluded.appointment_start, appointment_end = excluded.appointment_end, changed_at = excluded.changed_at
+"""
 
 
 async def loads(conn: Connection, days: Sequence[date]) -> dict[date, dict[str, int]]:
@@ -151,40 +152,13 @@ def _wish(stored: dict[str, Any]) -> Wish:
     return Wish(**stored | times | {"place": Place(**stored["place"])})
 
 
-def _columns(mission: Mission, now: datetime) -> tuple[Any, ...]:
-    return (
-        mission.id,
-        asdict(mission.wish),
-        mission.status,
-        mission.version,
-        mission.round,
-        mission.attempts,
-        mission.live,
-        mission.provider_id,
-        mission.offer_id,
-        mission.pending and asdict(mission.pending),
-        mission.answer_by,
-        mission.task and mission.task.id,
-        mission.task and mission.task.kind,
-        now,
-    )
+def _stored(mission: Mission, now: datetime) -> dict[str, Any]:
+    names = ("id", "wish", "status", "version", "round", "attempts", "live", "provider_id", "offer_id", "pending", "answer_by")
+    task = {"task_id": mission.task and mission.task.id, "task_kind": mission.task and mission.task.kind}
+    return {name: getattr(mission, name) for name in names} | task | {"changed_at": now}
 
 
-def _offer_columns(mission_id: str, offer: Offer, now: datetime) -> tuple[Any, ...]:
-    slot = offer.appointment
-    return (
-        offer.id,
-        mission_id,
-        offer.provider_id,
-        offer.attempt,
-        offer.round,
-        offer.expires_at,
-        list(offer.why),
-        offer.day,
-        offer.status,
-        offer.reason,
-        offer.said,
-        slot and slot.start,
-        slot and slot.end,
-        now,
-    )
+def _stored_offer(mission_id: str, offer: Offer, now: datetime) -> dict[str, Any]:
+    names = ("id", "provider_id", "attempt", "round", "expires_at", "why", "day", "status", "reason", "said")
+    slot = {"appointment_start": offer.appointment and offer.appointment.start, "appointment_end": offer.appointment and offer.appointment.end}
+    return {name: getattr(offer, name) for name in names} | slot | {"mission_id": mission_id, "changed_at": now}
