@@ -148,8 +148,6 @@ def _configure(folder: Path, broker: Broker, port: int, controller: int) -> None
         "group.initial.rebalance.delay.ms": "0",
         "broker.session.timeout.ms": "3000",  # after a crash the controller waits this long before it takes the broker back
         "broker.heartbeat.interval.ms": "500",
-        "num.network.threads": "1",  # the defaults are for a machine of its own: here each request would wake another cold thread
-        "num.io.threads": str(os.cpu_count() or 2),
         "log.dirs": str(folder / "data"),
     }
     for name, text in {
