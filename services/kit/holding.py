@@ -33,7 +33,7 @@ class Holding:
         self._changed.set()
 
     def clear(self) -> None:
-        self._records = []
+        self._records, self._until = [], math.inf
         self._changed.set()
 
     async def due(self) -> bool:
