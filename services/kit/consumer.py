@@ -162,7 +162,8 @@ class Consumer:
             try:
                 await self._transact(partition.partition, items, trusting=True)
                 return
-            except Exception:  # noqa: BLE001 - whatever it was, asking tells
+            except Exception as failure:  # noqa: BLE001 - whatever it was shows again when the batch has asked
+                log.info("batch asks first", topic=self._topic, failure=type(failure).__name__)
                 self._careful.add(partition.partition)
         try:
             await self._transact(partition.partition, items)

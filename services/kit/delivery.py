@@ -100,12 +100,12 @@ class Batch:
 
         Raises `Overtaken` where trust was misplaced.
         """
-        topic, known, stood = self._topic, self._known, dict(self._known)
+        topic, stood = self._topic, self._known
         parked: dict[str, ParkedKey] = {}
         if self._some_parked:
             parked = await parking.lock(tx.conn, topic, [item.key for item in self._items])
-            known = await marks.read(tx.conn, topic, known)  # again, and now after a drainer that may have been raising them
-            stood = dict(known)
+            stood = await marks.read(tx.conn, topic, stood)  # again, and now after a drainer that may have been raising them
+        known = dict(stood)
         before, duplicates = len(parked), 0
         runs = _Runs(self._table, topic)
         for item in self._items:

@@ -10,7 +10,7 @@ from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.subscriptions import Received, Table, every
 from tests.conftest import eventually
-from tests.kit.harness import Lab, keep, running
+from tests.kit.harness import Failing, Lab, keep, running
 
 
 @pytest.fixture
@@ -60,13 +60,7 @@ async def test_a_duplicate_is_found_by_a_batch_that_trusted_and_changes_nothing(
 
 async def test_what_lies_behind_a_parked_record_is_parked_by_a_batch_that_trusted(lab: Lab) -> None:
     key, other = new_id(), new_id()
-
-    async def handle(tx: Transaction, received: Sequence[Received]) -> None:
-        if any(one.data.kind == "bad" for one in received):
-            raise LookupError("this kind cannot be handled")
-        await keep(tx, received)
-
-    async with running(lab.sender.relay().run(), lab.reader.consumer(Table([every("cases", handle)])).run()):
+    async with running(lab.sender.relay().run(), lab.reader.consumer(Failing().table).run()):
         await one_by_one(lab, key, 1, 2)
         await lab.sender.emit(key, kind="bad")
         await eventually(lab.reader.stuck)
