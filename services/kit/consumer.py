@@ -8,7 +8,8 @@ Failures of infrastructure are retried for ever and never parked.
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -18,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from services.kit import failpoints, marks, metrics, parking, pausing
 from services.kit.clock import Clock
-from services.kit.db import Database
+from services.kit.db import Connection, Database
 from services.kit.delivery import Batch, Item
 from services.kit.holding import Holding
 from services.kit.subscriptions import PATIENT_S, Table
@@ -206,7 +207,10 @@ class Consumer:
             return
         following, paused = items[-1].raw.offset + 1, False
         batch = Batch(self._table, self._topic, items)
-        enter = (lambda _: batch.trust(self._clock)) if trusting else batch.ask
+
+        def enter(conn: Connection, _: object) -> Awaitable[datetime]:
+            return batch.trust(self._clock) if trusting else batch.ask(conn)
+
         async with asyncio.timeout(HANDLER_S), self._db.transaction(enter=enter) as tx:
             if await batch.apply(tx, refused) and await parking.too_many(tx.conn, self._topic):
                 paused = True

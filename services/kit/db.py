@@ -25,7 +25,7 @@ from services.kit.outbox import Cause, Lane, Outbox, Position
 request_cause: ContextVar[Cause] = ContextVar("request_cause")
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
-Enter = Callable[[Connection], Awaitable[datetime]]
+Enter = Callable[[Connection, tuple[str, ...]], Awaitable[datetime]]
 T = TypeVar("T")
 
 
@@ -104,13 +104,12 @@ class Database:
     async def transaction(self, tenant: Tenant | None = None, cause: Cause | None = None, enter: Enter | None = None) -> AsyncIterator[Transaction]:
         """Commits at the end of the block, rolls back on any exception. With a tenant, the outside role and its policies apply.
 
-        `enter`: a first statement of the caller's own, which reads the clock besides: one round trip instead of two.
+        `enter`: a first statement of the caller's own, which reads the clock besides: one round trip instead of two. It assumes the tenant
+        too, given the arguments of `assuming`; should it not, no policy lets anything be seen.
         """
         async with self.connection(tenant is not None) as conn:
             async with conn.transaction():
-                if tenant:
-                    await _assume(conn, tenant)
-                now = await (enter or _clock)(conn)
+                now = await (enter or _clock)(conn, _settings(tenant))
                 tx = Transaction(conn, now, Outbox(self.service), cause or request_cause.get(None) or Cause.fresh())
                 yield tx
                 await tx.flush()
@@ -133,18 +132,24 @@ class Database:
             await pool.release(conn)
 
 
-async def _clock(conn: Connection) -> datetime:
-    now: datetime = await conn.fetchval("select now()")
+def assuming(first: int) -> str:
+    """The expressions by which a statement assumes the tenant until the transaction ends, with parameters from `$first` on."""
+    return ", ".join(f"set_config('app.{name}', ${n}, true)" for n, name in enumerate(("principal_ids", "provider_id", "member_id"), first))
+
+
+def _settings(tenant: Tenant | None) -> tuple[str, ...]:
+    """Of `assuming`. Staff are no tenant's."""
+    if tenant is None:
+        return "{}", "", ""
+    return "{" + ",".join(tenant.principal_ids) + "}", tenant.provider_id or "", tenant.member_id or ""
+
+
+_CLOCK = f"select now(), {assuming(1)}"
+
+
+async def _clock(conn: Connection, settings: tuple[str, ...]) -> datetime:
+    now: datetime = await conn.fetchval(_CLOCK, *settings)
     return now
-
-
-async def _assume(conn: Connection, tenant: Tenant) -> None:
-    await conn.execute(
-        "select from set_config('app.principal_ids', $1, true) a, set_config('app.provider_id', $2, true) b, set_config('app.member_id', $3, true) c",
-        "{" + ",".join(tenant.principal_ids) + "}",
-        tenant.provider_id or "",
-        tenant.member_id or "",
-    )
 
 
 async def _pool(url: str, size: int, name: str) -> asyncpg.Pool:

@@ -38,6 +38,24 @@ async def follow(conn: Any, kind: str, key: str, before: datetime | None, after:
         await put(conn, kind, key, after)
 
 
+def following(first: int) -> str:
+    """The same of many, as common table expressions with parameters from `$first` on: those of `moves`."""
+    kind, put, due, dropped = (f"${n}" for n in range(first, first + 4))
+    return f"""
+deadline_put as (
+  insert into kit.deadline (kind, key, due_at) select {kind}, * from unnest({put}::text[], {due}::timestamptz[])
+  on conflict (kind, key) do update set due_at = excluded.due_at, tries = 0
+), deadline_dropped as (
+  delete from kit.deadline where kind = {kind} and key = any({dropped}::text[])
+)"""  # noqa: S608 - numbers of parameters
+
+
+def moves(kind: str, due: Mapping[str, tuple[datetime | None, datetime | None]]) -> tuple[str, list[str], list[datetime], list[str]]:
+    """Of `following`: what state says before and after a change, of each key."""
+    put = {key: after for key, (before, after) in due.items() if after is not None and after != before}
+    return kind, list(put), list(put.values()), [key for key, (before, after) in due.items() if after is None and before is not None]
+
+
 async def put_new(conn: Any, kind: str, due: Mapping[str, datetime]) -> None:
     """Many at once, of keys that never had one."""
     await conn.execute(

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from services.kit.answers import POSITION, Answer
 from services.kit.auth import Caller, bearer
-from services.kit.db import Connection, Database, Transaction, affected
+from services.kit.db import Connection, Database, Transaction, affected, assuming
 from services.kit.errors import BadInput, Forbidden, Invalid
 
 HEADER = "Idempotency-Key"
@@ -42,9 +42,9 @@ class Command:
         """
         mine = False
 
-        async def claim(conn: Connection) -> datetime:
+        async def claim(conn: Connection, settings: tuple[str, ...]) -> datetime:
             nonlocal mine
-            [claimed] = await conn.fetch(_CLAIM, self.caller.id, self.route, self.key, self.body_hash)
+            [claimed] = await conn.fetch(_CLAIM, self.caller.id, self.route, self.key, self.body_hash, *settings)
             now: datetime = claimed["now"]
             mine = claimed["mine"]
             return now
@@ -101,12 +101,12 @@ async def _command(request: Request) -> Command:
 CommandDependency = Depends(_command)
 
 # Waits for a transaction that holds the key.
-_CLAIM = """
+_CLAIM = f"""
 with mine as (
   insert into kit.idempotency (caller, route, key, body_hash, status, headers, body, at)
-  values ($1, $2, $3, $4, 0, '{}', '', now()) on conflict do nothing returning 1)
-select now() as now, exists (select from mine) as mine
-"""
+  values ($1, $2, $3, $4, 0, '{{}}', '', now()) on conflict do nothing returning 1)
+select now() as now, exists (select from mine) as mine, {assuming(5)}
+"""  # noqa: S608 - our own text
 
 
 async def purge(db: Database) -> int:

@@ -57,7 +57,7 @@ async def on_need_cancelled(tx: Transaction, received: Sequence[Received]) -> No
 
 
 async def on_need_reinstated(tx: Transaction, event: NeedReinstated) -> None:
-    await coverage.change(tx, {event.need_id: (domain.reinstate, tx.cause)})
+    await coverage.change(tx, {event.need_id: (lambda cover: domain.reinstate(cover, tx.now, coverage.hold), tx.cause)})
 
 
 async def on_prestation_completed(tx: Transaction, received: Sequence[Received]) -> None:

@@ -184,10 +184,12 @@ def test_a_cancelled_need_gives_back_once() -> None:
 
 def test_a_reinstated_need_is_reserved_again_under_the_same_decision() -> None:
     cancelled, _ = coverage.cancel(granted())
-    after, facts = coverage.reinstate(cancelled)
+    assert cancelled.due is None
+    late = CLAIM.ends_at + 2 * HOLD
+    after, facts = coverage.reinstate(cancelled, late, HOLD)
     assert facts == [Granted(after)]
-    assert (after.decision_id, after.holding) == ("d1", (KEY, Rights(reserved=Decimal(1))))
-    assert coverage.reinstate(after) == (after, [])
+    assert (after.decision_id, after.holding, after.due) == ("d1", (KEY, Rights(reserved=Decimal(1))), late + HOLD)
+    assert coverage.reinstate(after, late, HOLD) == (after, [])
 
 
 def test_work_done_consumes_what_was_reserved_once() -> None:
@@ -210,7 +212,7 @@ def test_work_done_after_a_cancellation_that_lost_is_reserved_again_and_consumed
     cancelled, _ = coverage.cancel(granted())
     after, facts = coverage.perform(cancelled, None)
     assert [type(fact) for fact in facts] == [Granted, Consumed]
-    assert coverage.reinstate(after)[1] == []
+    assert coverage.reinstate(after, NOW, HOLD)[1] == []
 
 
 def test_a_reservation_expires_only_while_the_need_is_open_and_its_time_has_come() -> None:

@@ -79,6 +79,13 @@ create table case_card (
   card jsonb not null
 ) with (fillfactor = 70);
 
+-- Cards that no newer one replaces until the transaction ends. A function: its second statement sees what was committed while the first waited.
+create function held_cards(cases uuid[]) returns setof case_card language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended(held.id::text, 0)) from (select distinct id from unnest(cases) as c (id) order by id) held;
+  return query select * from case_card where case_id = any(cases);
+end $$;
+
 -- What each provider is told, in an order of its own without gaps.
 create table feed_head (
   provider_id uuid primary key references provider,

@@ -21,30 +21,33 @@ class Item:
 
 async def append(tx: Transaction, items: list[Item]) -> None:
     """To be handed to `Transaction.at_end`. Positions follow the commits: they are given under the locks of the heads, taken in one order."""
-    wanted: dict[str, int] = {}
-    for item in items:
-        wanted[item.provider_id] = wanted.get(item.provider_id, 0) + 1
-    providers = sorted(wanted)
-    heads = await tx.conn.fetch(
-        "with head as (select provider_id from feed_head where provider_id = any($1::uuid[]) order by provider_id for update)"
-        " update feed_head f set last = f.last + w.n from unnest($1::uuid[], $2::int[]) as w (provider_id, n), head"
-        " where f.provider_id = w.provider_id and head.provider_id = w.provider_id returning f.provider_id, f.door, f.last",
-        providers,
-        [wanted[provider] for provider in providers],
-    )
-    doors = {head["provider_id"]: head["door"] for head in heads}
-    following = {head["provider_id"]: head["last"] - wanted[head["provider_id"]] for head in heads}
-    rows = []
-    for item in items:
-        following[item.provider_id] += 1
-        document = {"position": following[item.provider_id], **item.document}
-        rows.append((item.provider_id, document["position"], document["mission_id"], document["kind"], document, tx.now))
-        if doors[item.provider_id] == "kafka":
+    given = await tx.conn.fetch(_APPEND, [item.provider_id for item in items], [item.document for item in items], tx.now)
+    for item, (position, door) in zip(items, given, strict=True):
+        if door == "kafka":
+            document = {"position": position, **item.document}
             topic = f"provider.{item.provider_id}.missions"
-            tx.outbox.add_delivery(topic, document["mission_id"], TYPE, dumps(document).encode(), document["position"], item.cause)
-    await tx.conn.executemany(
-        "insert into provider_feed (provider_id, position, mission_id, kind, document, at) values ($1, $2, $3, $4, $5, $6)", rows
-    )
+            tx.outbox.add_delivery(topic, document["mission_id"], TYPE, dumps(document).encode(), position, item.cause)
+
+
+_APPEND = """
+with item as (
+  select i.*, row_number() over (partition by provider_id order by place) as n
+  from unnest($1::uuid[], $2::jsonb[]) with ordinality as i (provider_id, document, place)
+), head as (
+  select provider_id from feed_head where provider_id = any($1) order by provider_id for update
+), moved as (
+  update feed_head f set last = f.last + w.n from (select provider_id, count(*) as n from item group by provider_id) w, head
+  where f.provider_id = w.provider_id and head.provider_id = w.provider_id
+  returning f.provider_id, f.door, f.last - w.n as before
+), given as (
+  select i.*, m.door, m.before + i.n as position from item i join moved m on m.provider_id = i.provider_id
+), added as (
+  insert into provider_feed (provider_id, position, mission_id, kind, document, at)
+  select provider_id, position, (document->>'mission_id')::uuid, document->>'kind', jsonb_build_object('position', position) || document, $3
+  from given
+)
+select position, door from given order by place
+"""
 
 
 async def read(conn: Connection, provider_id: str, after: int, limit: int) -> list[dict[str, Any]]:
@@ -70,8 +73,7 @@ async def purge(conn: Connection, now: datetime) -> None:
 
 async def cards(conn: Connection, case_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The cards as they are; a newer one waits until this transaction ends, and then finds the missions it leaves."""
-    await conn.execute("select pg_advisory_xact_lock_shared(hashtextextended(c, 0)) from unnest($1::text[]) as c", sorted(set(case_ids)))
-    rows = await conn.fetch("select case_id, card from case_card where case_id = any($1::uuid[])", case_ids)
+    rows = await conn.fetch("select case_id, card from held_cards($1)", case_ids)
     return {row["case_id"]: row["card"] for row in rows}
 
 

@@ -62,6 +62,11 @@ class Cover:
             return None
         return self.key, Rights(reserved=self.units) if self.status == "granted" else Rights(used=self.units)
 
+    @property
+    def due(self) -> datetime | None:
+        """When what it reserves is given back by itself."""
+        return self.expires_at if self.status == "granted" else None
+
 
 @dataclass(frozen=True, slots=True)
 class Granted:
@@ -143,12 +148,12 @@ def cancel(cover: Cover) -> Decision:
     return settled, [*facts, *closed]
 
 
-def reinstate(cover: Cover) -> Decision:
-    """Reserved again without a check: the work is being done, and an overrun is a matter for later."""
+def reinstate(cover: Cover, now: datetime, hold: timedelta) -> Decision:
+    """Reserved again without a check, and as long as at first: the work is being done, and an overrun is a matter for later."""
     back = replace(cover, need_open=True)
     if cover.status != "released":
         return back, []
-    granted = replace(back, status="granted")
+    granted = replace(back, status="granted", expires_at=_expiry(cover.claim, now, hold))
     return granted, [Granted(granted)]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from services.kit import deadlines
 from services.kit.db import Connection
 from services.reference.domain.coverage import Cover
 from services.reference.domain.entitlement import Claim, Contract, Guarantee, Person, Rights, RightsKey
@@ -65,8 +66,11 @@ async def read_rights(conn: Connection, keys: Iterable[RightsKey]) -> dict[Right
     return _rights(rows)
 
 
-async def save(conn: Connection, covers: Iterable[Cover], changes: Mapping[RightsKey, Rights]) -> dict[RightsKey, Rights]:
-    """Saves the covers and adds the (possibly negative) changes to the rights that a decision once locked; returns what stands then of those."""
+async def save(conn: Connection, covers: Iterable[Cover], changes: Mapping[RightsKey, Rights], due: Sequence[Any]) -> dict[RightsKey, Rights]:
+    """Saves the covers and adds the (possibly negative) changes to the rights that a decision once locked; returns what stands then of those.
+
+    `due`: their deadlines, `deadlines.moves`.
+    """
     ordered = _ordered(key for key, change in changes.items() if change != Rights())
     rows = await conn.fetch(
         _SAVE,
@@ -74,6 +78,7 @@ async def save(conn: Connection, covers: Iterable[Cover], changes: Mapping[Right
         *_columns(ordered),
         [changes[key].used for key in ordered],
         [changes[key].reserved for key in ordered],
+        *due,
     )
     return _rights(rows)
 
@@ -89,7 +94,7 @@ async def need_of_task(conn: Connection, task_id: str) -> str | None:
     return need_id
 
 
-_SAVE = """
+_SAVE = f"""
 with saved as (insert into cover select * from jsonb_populate_recordset(null::cover, $1)
 on conflict (need_id) do update set
   insee = excluded.insee, departement = excluded.departement, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
@@ -97,12 +102,13 @@ on conflict (need_id) do update set
   decision_id = excluded.decision_id, status = excluded.status, trace = excluded.trace, reason = excluded.reason,
   contract_id = excluded.contract_id, guarantee = excluded.guarantee, period_start = excluded.period_start, renews_on = excluded.renews_on,
   counts = excluded.counts, units = excluded.units, units_per_year = excluded.units_per_year, cap_gross_cents = excluded.cap_gross_cents,
-  member_rate = excluded.member_rate, expires_at = excluded.expires_at, need_open = excluded.need_open, task_id = excluded.task_id)
+  member_rate = excluded.member_rate, expires_at = excluded.expires_at, need_open = excluded.need_open, task_id = excluded.task_id),
+{deadlines.following(7)}
 update rights r set used = r.used + c.used, reserved = r.reserved + c.reserved
 from unnest($2::uuid[], $3::text[], $4::date[], $5::numeric[], $6::numeric[]) as c (contract_id, guarantee, period_start, used, reserved)
 where (r.contract_id, r.guarantee, r.period_start) = (c.contract_id, c.guarantee, c.period_start)
 returning r.contract_id, r.guarantee, r.period_start, r.used, r.reserved
-"""
+"""  # noqa: S608 - our own text
 
 
 def holdings(covers: Iterable[Cover], sign: int) -> dict[RightsKey, Rights]:

@@ -125,11 +125,10 @@ async def _save(tx: Transaction, before: Sequence[Cover], decided: Sequence[tupl
     if not decided:
         return
     covers = [cover for cover, _, _ in decided]
-    standing = await store.save(tx.conn, covers, store.added(store.holdings(before, -1), store.holdings(covers, 1)))
-    due = {cover.need_id: cover.expires_at for cover in before}
-    for cover in covers:
-        if cover.status == "granted" and cover.expires_at and cover.expires_at != due.get(cover.need_id):
-            await deadlines.put(tx.conn, RESERVATION, cover.need_id, cover.expires_at)
+    was_due = {cover.need_id: cover.due for cover in before}
+    due = {cover.need_id: (was_due.get(cover.need_id), cover.due) for cover in covers}
+    changes = store.added(store.holdings(before, -1), store.holdings(covers, 1))
+    standing = await store.save(tx.conn, covers, changes, deadlines.moves(RESERVATION, due))
     for cover, facts, cause in decided:
         tx.emit(*emits.events(cover, facts, _left(cover, standing), tx.now, by), cause=cause)
 
