@@ -5,7 +5,7 @@ database's clock, read once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from contracts.common import CardKind
 from contracts.registry import Event
 from services.kit import outbox
 from services.kit.answers import Answer
-from services.kit.marks import Leaving
+from services.kit.marks import Leaving, Rider
 from services.kit.outbox import Cause, Lane, Outbox, Position
 
 request_cause: ContextVar[Cause] = ContextVar("request_cause")
@@ -47,6 +47,7 @@ class Transaction:
     outbox: Outbox
     cause: Cause
     positions: list[Position] = field(default_factory=list)
+    _rider: Rider | None = None
     _last: dict[Callable[["Transaction", list[Any]], Awaitable[None]], list[Any]] = field(default_factory=dict)
 
     def emit(self, *events: Event, cause: Cause | None = None, lane: Lane = Lane.LIVE) -> None:
@@ -65,6 +66,11 @@ class Transaction:
         """`write` gets all items handed to it at once, when the transaction ends: rows that many want are locked late, and in one order."""
         self._last.setdefault(write, []).append(item)
 
+    def ride(self, ctes: Callable[[int], str], arguments: Sequence[Any]) -> None:
+        """What is to be written last of all, once in a transaction: in the statement that ends a batch, which spares a round trip."""
+        assert self._rider is None, "something rides already"
+        self._rider = Rider(ctes, arguments)
+
     async def flush(self, end: Leaving | Answer | None = None) -> list[Position]:
         """Writes what was emitted so far; called by the commit, or before it where the answer needs the seq numbers.
 
@@ -74,7 +80,8 @@ class Transaction:
         while self._last:
             write, items = self._last.popitem()
             await write(self, items)
-        self.positions += await self.outbox.write(self.conn, self.now, end)
+        rider, self._rider = self._rider, None
+        self.positions += await self.outbox.write(self.conn, self.now, end, rider)
         return self.positions
 
 

@@ -3,8 +3,9 @@
 Mark + 1 applies, at or below is a duplicate, beyond is a gap. Any replay, at any age, changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from services.kit.arrays import plain, texts
@@ -50,6 +51,17 @@ async def missing(conn: Any, places: Iterable[Place]) -> set[Place]:
         plain(place.seq for place in wanted),
     )
     return {Place(*row) for row in rows}
+
+
+class Rider(NamedTuple):
+    """What a service writes in the last statement of a batch: common table expressions, with parameters from a given number on, and their
+    arguments."""
+
+    ctes: Callable[[int], str]
+    arguments: Sequence[Any]
+
+    async def alone(self, conn: Any) -> None:
+        await conn.execute(_alone(self.ctes), *self.arguments)
 
 
 class Leaving(NamedTuple):
@@ -100,13 +112,14 @@ stood as materialized (
     return ctes, f"{all_raised} and {moved_on} and (not {trusting} or {none_parked})"
 
 
-async def leave(conn: Any, what: Leaving, *, said: bool = True) -> None:
+async def leave(conn: Any, what: Leaving, *, said: bool = True, rider: Rider | None = None) -> None:
     """The last statement of a batch that has nothing more to say; what has, leaves with its outbox rows.
 
     Where nothing was said at all, the commit does not wait for the disk: should the server crash, the position is lost with the effects,
     and the log gives them again. Raises `Overtaken` if a mark or the position stood elsewhere, or a key is parked and nobody asked.
     """
-    if not await conn.fetchval(_LEAVE, *what.arguments(), said):
+    statement, more = (_leave_with(rider.ctes), rider.arguments) if rider else (_LEAVE, ())
+    if not await conn.fetchval(statement, *what.arguments(), said, *more):
         raise Overtaken
 
 
@@ -131,4 +144,15 @@ where not exists (select from kit.mark m where m.topic = w.topic and m.key = w.k
 """
 
 _CTES, _COULD = leaving(1)
-_LEAVE = f"with {_CTES} select {_COULD}, case when not $10 then set_config('synchronous_commit', 'off', true) end"
+_DONE = f"select {_COULD}, case when not $10 then set_config('synchronous_commit', 'off', true) end"
+_LEAVE = f"with {_CTES} {_DONE}"
+
+
+@cache
+def _leave_with(ctes: Callable[[int], str]) -> str:
+    return f"with {_CTES}, {ctes(11)} {_DONE}"
+
+
+@cache
+def _alone(ctes: Callable[[int], str]) -> str:
+    return f"with {ctes(1)} select"

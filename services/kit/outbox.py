@@ -26,7 +26,7 @@ from services.kit import answers, marks
 from services.kit.answers import Answer
 from services.kit.arrays import plain, texts
 from services.kit.clock import new_id
-from services.kit.marks import Leaving
+from services.kit.marks import Leaving, Rider
 
 DELIVERIES = "provider."  # topics that outsiders read
 
@@ -137,17 +137,20 @@ class Outbox:
             raise TooLarge(f"{type} of {len(payload)} bytes is over the limit of {MAX_BYTES}")
         self._rows.append(_Row(Lane.LIVE, topic, key, type, new_id(), payload, cause, position))
 
-    async def write(self, conn: Any, now: datetime, end: Leaving | Answer | None = None) -> list[Position]:
+    async def write(self, conn: Any, now: datetime, end: Leaving | Answer | None = None, rider: Rider | None = None) -> list[Position]:
         """Inserts and empties what was added; gives each event its seq. Returns the last position per key, that of the last event last.
 
         `end`: what a batch of records leaves behind, or the answer to a command, in the same statement. The former has nobody to tell of
-        positions: none are returned. Raises `Overtaken` for it.
+        positions: none are returned. Raises `Overtaken` for it. `rider`: rides with a batch that says nothing; otherwise it goes first.
         """
         rows, self._rows = self._rows, []
+        if not rows and isinstance(end, Leaving):
+            await marks.leave(conn, end, said=self.written > 0, rider=rider)
+            return []
+        if rider:
+            await rider.alone(conn)
         if not rows:
-            if isinstance(end, Leaving):
-                await marks.leave(conn, end, said=self.written > 0)
-            elif end:
+            if isinstance(end, Answer):
                 await answers.keep(conn, end)
             return []
         wanted: dict[tuple[str, str], int] = {}

@@ -25,7 +25,7 @@ async def on_cases(tx: Transaction, received: Sequence[Received]) -> None:
     if await _list_tasks(tx, [one.received for one in folded]):
         topics[changes.TASKS] = None
     await follow(tx, folded)
-    await views.save(tx.conn, "view", change, topics)
+    tx.ride(views.saving, views.arguments(change, topics))
     told()
 
 

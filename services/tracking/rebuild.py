@@ -135,7 +135,7 @@ class _Rebuild:
         if let_through:
             _, change = await fold(conn, "view_next", let_through)
             if change:
-                await views.save(conn, "view_next", change, {})
+                await views.save_beside(conn, change)
 
     def _received(self, record: Any) -> Received | None:
         """None for what the live fold parks for ever: undecodable, or of a source that does not own the type."""

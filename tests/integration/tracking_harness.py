@@ -12,7 +12,6 @@ from contracts.intake import CaseOpened, NeedAdded
 from contracts.reference import CoverageGranted
 from contracts.registry import ANY_SERVICE, EVENTS, Event
 from deploy.stack import Stack
-from services.kit import marks
 from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.deadlines import Deadlines
@@ -85,9 +84,9 @@ class Tracking:
     async def hear(self, records: list[Raw]) -> None:
         for topic in dict.fromkeys(record.topic for record in records):
             batch = Batch(TABLE, topic, [Item.of(record) for record in records if record.topic == topic])
-            async with self.db.transaction(enter=batch.ask) as tx:
+            async with self.db.transaction(enter=lambda conn, _, batch=batch: batch.ask(conn)) as tx:
                 await batch.apply(tx)
-                await marks.leave(tx.conn, batch.leaving())
+                await tx.flush(batch.leaving())
 
     async def show(self, card: Card | None, key: str = "", version: int = 0) -> None:
         """A card, or the tombstone of `key`."""

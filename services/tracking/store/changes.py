@@ -17,12 +17,12 @@ async def note(conn: Connection, topics: Mapping[str, str | None]) -> None:
 
 
 def noting(first: int, after: str = "true") -> str:
-    """The end of a statement that notes, with parameters from `$first` on, once the condition `after` is known; it follows other `with`."""
+    """The common table expressions that note, with parameters from `$first` on, once the condition `after` is known."""
     return (
         f"locked as materialized (select pg_advisory_xact_lock(${first + 2}) where {after})"  # noqa: S608 - our own text
-        " insert into change (topic, case_id, seq) select t.topic, t.case_id, nextval('change_seq')"
+        ", noted as (insert into change (topic, case_id, seq) select t.topic, t.case_id, nextval('change_seq')"
         f" from locked, unnest(${first}::text[], ${first + 1}::uuid[]) as t (topic, case_id)"
-        " on conflict (topic) do update set seq = excluded.seq, at = excluded.at"
+        " on conflict (topic) do update set seq = excluded.seq, at = excluded.at)"
     )
 
 
@@ -70,4 +70,4 @@ async def all_cases(conn: Connection) -> dict[str, str | None]:
     return {row["topic"]: row["case_id"] for row in rows}
 
 
-_NOTE = f"with {noting(1)}"
+_NOTE = f"with {noting(1)} select"

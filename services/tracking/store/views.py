@@ -47,12 +47,26 @@ class Change:
     told: Sequence[Told]
 
 
-async def save(conn: Connection, schema: Schema, change: Change, topics: Mapping[str, str | None]) -> None:
-    """In one statement, which notes the changed topics at its end (`changes.note`); nobody listens to the views beside."""
+async def save_beside(conn: Connection, change: Change) -> None:
+    """Of a rebuild: nobody listens to the views beside."""
+    await conn.execute(_SAVE_BESIDE, *_arguments(change))
+
+
+def arguments(change: Change, topics: Mapping[str, str | None]) -> list[Any]:
+    """Of `saving`."""
+    return [*_arguments(change), *changes.arguments(topics)]
+
+
+def saving(first: int) -> str:
+    """The common table expressions, with parameters from `$first` on, that save a change and note the changed topics at their end
+    (`changes.note`)."""
+    written = " + ".join(f"(select count(*) from {name})" for name in ("cases", "needs", "told"))  # noqa: S608 - our own names
+    return f"{_saving('view', first)}, {changes.noting(first + len(_CASE) + len(_NEED) + len(_TOLD), after=f'{written} > 0')}"
+
+
+def _arguments(change: Change) -> list[Any]:
     cases, needs, told = change.cases, change.needs, change.told
-    noted = changes.arguments(topics) if schema == "view" else ()
-    await conn.execute(
-        _SAVE[schema],
+    return [
         [stored.state.case_id for stored, _ in cases],
         [FOLD_VERSION] * len(cases),
         [to_json(stored.state) for stored, _ in cases],
@@ -88,8 +102,7 @@ async def save(conn: Connection, schema: Schema, change: Change, topics: Mapping
         [one.envelope.time for one in told],
         [one.need_id for one in told],
         [one.data for one in told],
-        *noted,
-    )
+    ]
 
 
 def providers(state: CaseState) -> list[str]:
@@ -131,19 +144,13 @@ _TOLD = {"case_id": "uuid", "place": "int", "event_id": "uuid", "source": "text"
 }
 
 
-def _save(schema: Schema) -> str:
-    needs = len(_CASE) + 1
-    told = needs + len(_NEED)
-    views = (
-        f"with cases as ({_insert(schema, 'case_view', _CASE, 1, key='case_id')} returning 1),"
-        f" needs as ({_insert(schema, 'need_view', _NEED, needs, key='need_id')} returning 1)"
+def _saving(schema: Schema, first: int) -> str:
+    needs = first + len(_CASE)
+    return (
+        f"cases as ({_insert(schema, 'case_view', _CASE, first, key='case_id')} returning 1),"
+        f" needs as ({_insert(schema, 'need_view', _NEED, needs, key='need_id')} returning 1),"
+        f" told as ({_insert(schema, 'timeline', _TOLD, needs + len(_NEED))} returning 1)"
     )
-    timeline = _insert(schema, "timeline", _TOLD, told)
-    if schema == "view_next":
-        return f"{views} {timeline}"
-    written = " + ".join(f"(select count(*) from {name})" for name in ("cases", "needs", "told"))  # noqa: S608 - our own names
-    return f"{views}, told as ({timeline} returning 1), {changes.noting(told + len(_TOLD), after=f'{written} > 0')}"
 
 
-_SCHEMAS: tuple[Schema, ...] = ("view", "view_next")
-_SAVE = {schema: _save(schema) for schema in _SCHEMAS}
+_SAVE_BESIDE = f"with {_saving('view_next', 1)} select"

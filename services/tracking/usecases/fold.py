@@ -27,7 +27,7 @@ class _Case:
 
 
 async def fold(conn: Connection, schema: Schema, received: Sequence[Received]) -> tuple[list[Folded], Change | None]:
-    """One read, whatever the size of the batch, and what `views.save` is to write of it: None where nothing was new. Duplicates change
+    """One read, whatever the size of the batch, and what is to be saved of it: None where nothing was new. Duplicates change
     nothing."""
     keys = {one.envelope.key for one in received}
     stored = await views.load(conn, schema, keys)
