@@ -1,7 +1,8 @@
-"""The AsyncAPI 3.0 document: a channel per topic, a message per event and card, what each service sends and receives."""
+"""The AsyncAPI 3.0 document: a channel per topic, a message per event, card and delivery, what each service sends and receives."""
 
 from typing import Any
 
+from contracts.deliveries import MissionDocument
 from contracts.envelope import CONTENT_TYPE
 from contracts.json_schema import Model, key, models, owner, says, shared_schemas, topics
 from contracts.readers import reads
@@ -26,7 +27,6 @@ TOPICS: dict[str, tuple[str, Node]] = {
 }
 PARTITIONS = 12
 BINDING = "0.5.0"
-DELIVERY = "mission_delivery"
 HEADERS = {
     "ce_specversion": {"type": "string", "const": "1.0"},
     "ce_id": {"type": "string", "format": "uuid", "description": "A UUIDv7."},
@@ -38,7 +38,7 @@ HEADERS = {
     "ce_seq": {
         "type": "string",
         "pattern": "^[0-9]+$",
-        "description": "Gapless per source, topic and key. Of a card: its version.",
+        "description": "Gapless per source, topic and key. Of a card: its version. Of a delivery: its position.",
     },
     "ce_row": {"type": "string", "pattern": "^[0-9]+$", "description": "The row of the source's outbox."},
     "ce_correlationid": {"type": "string", "format": "uuid"},
@@ -70,7 +70,7 @@ def document(version: str) -> Node:
         "components": {
             "securitySchemes": {"scram": {"type": "scramSha512"}},
             "messageTraits": {"cloudevent": {"headers": {"type": "object", "properties": HEADERS, "required": list(HEADERS)}}},
-            "messages": {name: _message(name, model) for name, model in models().items()} | {DELIVERY: _delivery()},
+            "messages": {name: _message(name, model) for name, model in models().items()},
             "schemas": shared_schemas("#/components/schemas/{model}"),
         },
     }
@@ -92,10 +92,10 @@ def _on(topic: str) -> list[str]:
 
 def _provider_channel() -> Node:
     return {
-        "address": "provider.{provider_id}.missions",
+        "address": MissionDocument.TOPIC,
         "description": "One provider's own missions, for providers with that door; its user reads nothing else.",
         "parameters": {"provider_id": {"description": "The provider's id."}},
-        "messages": {DELIVERY: {"$ref": f"#/components/messages/{DELIVERY}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _on(MissionDocument.TOPIC)},
         "bindings": {"kafka": {"partitions": 1, "topicConfiguration": {"retention.ms": WEEK_MS}, "bindingVersion": BINDING}},
     }
 
@@ -114,17 +114,6 @@ def _message(name: str, model: Model) -> Node:
     }
 
 
-def _delivery() -> Node:
-    """A delivery is not part of the log and holds no event."""
-    return {
-        "name": DELIVERY,
-        "title": "A mission as its provider sees it",
-        "summary": "Before acceptance service, commune and time; from acceptance what it takes to go there. Kept 7 days.",
-        "contentType": CONTENT_TYPE,
-        "payload": {"type": "object"},
-    }
-
-
 def _operations() -> Node:
     found: Node = {}
     for service in SERVICES:
@@ -134,7 +123,7 @@ def _operations() -> Node:
             for action, names in (("send", sent), ("receive", received)):
                 if carried := [name for name in _on(topic) if name in names]:
                     found[f"{service}_{action}_{topic}"] = _operation(action, topic, carried)
-    found["dispatch_send_provider_missions"] = _operation("send", "provider_missions", [DELIVERY])
+    found["dispatch_send_provider_missions"] = _operation("send", "provider_missions", _on(MissionDocument.TOPIC))
     return found
 
 

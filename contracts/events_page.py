@@ -1,5 +1,7 @@
-"""docs/events.md: every event and card, who owns it, where it travels, who reads it, and the coded reasons it may give."""
+"""docs/events.md: every event, card and delivery, who owns it, where it travels, who reads it, and the coded reasons it may give."""
 
+from contracts.cards import Card
+from contracts.deliveries import Delivery
 from contracts.json_schema import key, models, owner, says, topics
 from contracts.readers import readers
 from contracts.reasons import families
@@ -49,6 +51,14 @@ without a value is a tombstone.
 | card | writer | key | read by | what it holds |
 |---|---|---|---|---|
 """
+DELIVERIES_HEAD = """
+## Deliveries
+
+What outsiders are told on topics of their own ([integrators.md](integrators.md)). No part of the log: nothing is decided from one.
+
+| delivery | writer | topic | key | what it says |
+|---|---|---|---|---|
+"""
 REASONS_HEAD = """
 ## Coded reasons
 
@@ -58,7 +68,9 @@ Codes are never renamed and never reused; lists may grow, and a code unknown to 
 
 
 def page() -> str:
-    return HEAD + "".join(_events()) + CARDS_HEAD + "".join(_cards()) + REASONS_HEAD + "\n".join(_reasons())
+    return (
+        HEAD + "".join(_events()) + CARDS_HEAD + "".join(_cards()) + DELIVERIES_HEAD + "".join(_deliveries()) + REASONS_HEAD + "\n".join(_reasons())
+    )
 
 
 def _events() -> list[str]:
@@ -73,7 +85,15 @@ def _cards() -> list[str]:
     return [
         f"| {_link(name)} | {owner(model)} | `{key(model)}` | {_read_by(name)} | {says(model)} |\n"
         for name, model in models().items()
-        if not issubclass(model, Event)
+        if issubclass(model, Card)
+    ]
+
+
+def _deliveries() -> list[str]:
+    return [
+        f"| {_link(name)} | {owner(model)} | `{model.TOPIC}` | `{key(model)}` | {says(model)} |\n"
+        for name, model in models().items()
+        if issubclass(model, Delivery)
     ]
 
 

@@ -1,14 +1,15 @@
-"""JSON Schema 2020-12 of every event and card, as it travels. Generated from the models and committed."""
+"""JSON Schema 2020-12 of every event, card and delivery, as it travels. Generated from the models and committed."""
 
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from contracts.cards import CARDS, TOPIC, Card, type_of
+from contracts.deliveries import DELIVERIES, Delivery
 from contracts.registry import ANY_SERVICE, Event, load
 
 Schema = dict[str, Any]
-Model = type[Event] | type[Card]
+Model = type[Event] | type[Card] | type[Delivery]
 
 
 class Untitled(GenerateJsonSchema):
@@ -19,9 +20,9 @@ class Untitled(GenerateJsonSchema):
 
 
 def models() -> dict[str, Model]:
-    """Every event and card under its full name, events first, both sorted."""
+    """Every event, card and delivery under its full name, in this order, each sorted."""
     events: dict[str, Model] = dict(sorted(load().items()))
-    return events | {type_of(kind): CARDS[kind] for kind in sorted(CARDS)}
+    return events | {type_of(kind): CARDS[kind] for kind in sorted(CARDS)} | dict(sorted(DELIVERIES.items()))
 
 
 def owner(model: Model) -> str:
@@ -32,12 +33,16 @@ def topics(model: Model) -> tuple[str, ...]:
     """Where it may travel: tasks go to their case, or to a topic of their own when no case is concerned."""
     if issubclass(model, Card):
         return (TOPIC,)
+    if issubclass(model, Delivery):
+        return (model.TOPIC,)
     return ("cases", "tasks") if model.EVENT.owner == ANY_SERVICE else (model.EVENT.topic,)
 
 
 def key(model: Model) -> str:
     if issubclass(model, Card):
         return f"{model.KIND}:<id>"
+    if issubclass(model, Delivery):
+        return model.KEY
     return f"case_id or {model.EVENT.key_field}" if model.EVENT.owner == ANY_SERVICE else model.EVENT.key_field
 
 

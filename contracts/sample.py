@@ -1,4 +1,4 @@
-"""A sample of every event and card: the story as records, with the headers they would have in the log."""
+"""A sample of every event, card and delivery: the story as records, with the headers they would have in the log."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,13 +6,14 @@ from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from contracts.cards import TOPIC, Card, type_of
+from contracts.deliveries import Delivery
 from contracts.envelope import Envelope
 from contracts.json_schema import Model
 from contracts.registry import ANY_SERVICE, Event
 from contracts.story import told
 from contracts.story.cast import at, made_up_id
 
-Said = TypeVar("Said", bound=Event | Card)
+Said = TypeVar("Said", bound=Event | Card | Delivery)
 TASKS_OPENER = "dispatch"  # in the story
 
 
@@ -21,7 +22,7 @@ class Record(NamedTuple):
     key: str
     value: Mapping[str, Any]
     topic: str
-    said: Event | Card
+    said: Event | Card | Delivery
 
     def as_json(self) -> dict[str, Any]:
         return {"headers": dict(self.headers), "key": self.key, "value": dict(self.value)}
@@ -36,7 +37,7 @@ def records() -> tuple[Record, ...]:
 
 
 def record(model: Model) -> Record:
-    """The first record of this event or card in the story."""
+    """The first record of this event, card or delivery in the story."""
     return next(found for found in records() if type(found.said) is model)
 
 
@@ -45,9 +46,11 @@ def sample(model: type[Said]) -> Said:
     return next(found.said for found in records() if isinstance(found.said, model))
 
 
-def _record(number: int, minute: int, said: Event | Card, seqs: Counter[tuple[str, str, str]], rows: Counter[str]) -> Record:
+def _record(number: int, minute: int, said: Event | Card | Delivery, seqs: Counter[tuple[str, str, str]], rows: Counter[str]) -> Record:
     if isinstance(said, Card):
         source, full_name, topic, key, seq = said.WRITER, type_of(said.KIND), TOPIC, said.key, said.version
+    elif isinstance(said, Delivery):
+        source, full_name, topic, key, seq = said.WRITER, said.TYPE, said.TOPIC, said.key, said.position
     else:
         source = TASKS_OPENER if said.EVENT.owner == ANY_SERVICE else said.EVENT.owner
         full_name, (topic, key) = said.EVENT.full_name, said.route()

@@ -6,9 +6,10 @@ from typing import Any
 
 from contracts.cards import Card
 from contracts.common import Actor, CardKind, CardRef, Line, Place, Window
+from contracts.deliveries import Delivery
 from contracts.registry import Event
 
-Told = list[tuple[int, Event | Card]]  # in order, each with its minute after the start
+Told = list[tuple[int, Event | Card | Delivery]]  # in order, each with its minute after the start
 
 START = datetime(2026, 3, 2, 8, 15, tzinfo=UTC)
 
@@ -31,6 +32,8 @@ PRINCIPAL, MEMBER, CONTRACT, TARIFF, AGENT, CASE, TOW, TAXI, CAR = map(made_up_i
 CHARTREUSE, VERCORS, ISERE, WORKER, TOWING, RIDE, TOW_VISIT, RIDE_VISIT, DONE = map(made_up_id, range(16, 25))
 NOTE, TASK, BILL, CHARGE, INVOICE, CREDIT, PAYMENT, TAXI_APPROVAL, CAR_APPROVAL = map(made_up_id, range(32, 41))
 TOW_COVER, TAXI_COVER, CAR_COVER, *OFFERS = map(made_up_id, range(48, 57))
+
+NUMBER = "100000426"
 
 agent, member = Actor(kind="agent", id=AGENT), Actor(kind="member", id=MEMBER)
 grenoble = Place(insee="38185", postcode="38000", departement="38", lat=45.1885, lon=5.7245)

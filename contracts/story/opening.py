@@ -20,6 +20,7 @@ from contracts.story.cast import (
     ISERE,
     MEMBER,
     NOTE,
+    NUMBER,
     PRINCIPAL,
     TARIFF,
     TAXI,
@@ -132,7 +133,7 @@ def opened() -> Told:
         ),
         (
             0,
-            i.CaseOpened(case_id=CASE, number="100000426", channel="phone", opened_by=agent, card=card_ref(CardKind.CASE, CASE), **entitled),
+            i.CaseOpened(case_id=CASE, number=NUMBER, channel="phone", opened_by=agent, card=card_ref(CardKind.CASE, CASE), **entitled),
         ),
         (
             0,

@@ -9,11 +9,13 @@ from contracts import intake as i
 from contracts import reference as r
 from contracts import tracking as t
 from contracts.common import Actor, Line, TaskClosed, TaskOpened
+from contracts.deliveries import Kind, MissionDocument, OnSite, Where
 from contracts.story.cast import (
     CASE,
     CHARTREUSE,
     DONE,
     ISERE,
+    NUMBER,
     OFFERS,
     TASK,
     TAXI_COVER,
@@ -60,11 +62,13 @@ def dispatched() -> Told:
         (23, t.VisitScheduled(appointment=window(40, 60), **ride_visit)),
         (24, d.OfferExpired(offer_id=second, provider_id=VERCORS, **tow_mission)),
         (24, d.MissionOffered(offer_id=third, provider_id=ISERE, attempt=3, expires_at=at(29), why=there, **tow_offer)),
+        (24, _told_to_isere(1, "offered", 3, third, expires_at=at(29))),
         (24, d.MissionOffered(offer_id=fourth, provider_id=VERCORS, attempt=4, expires_at=at(29), why=there, **tow_offer)),
         (
             25,
             d.MissionAccepted(offer_id=third, provider_id=ISERE, appointment=window(45, 75), accepted_by=provider(ISERE), **tow_mission),
         ),
+        (25, _told_to_isere(2, "accepted", 4, third, appointment=window(45, 75), contact=_on_site)),
         (25, d.OfferWithdrawn(offer_id=fourth, provider_id=VERCORS, reason="another_accepted", **tow_mission)),
         (26, cards.WorkerCard(id=WORKER, version=1, provider_id=ISERE, name="Samir Roux", phone="+33639980002")),
         (26, t.VisitScheduled(appointment=window(45, 75), worker_id=WORKER, **tow_visit)),
@@ -96,6 +100,31 @@ def dispatched() -> Told:
         (70, r.CoverageReleased(decision_id=TAXI_COVER, reason="need_cancelled", units_released=Decimal("1"), **taxi)),
         (70, TaskClosed(task_id=TASK, outcome="need_cancelled", closed_by=agent, **taxi)),
     ]
+
+
+_on_site = OnSite(
+    name="Camille Martin",
+    phone="+33639980001",
+    address="12 rue des Tilleuls, 38000 Grenoble",
+    access="Parking derrière la halle",
+    words="Tombée en panne, moteur fumant.",
+)
+
+
+def _told_to_isere(position: int, kind: Kind, version: int, offer_id: str, **more: Any) -> MissionDocument:
+    return MissionDocument(
+        position=position,
+        kind=kind,
+        version=version,
+        mission_id=TOWING,
+        offer_id=offer_id,
+        case_number=f"{NUMBER}-1",
+        service="towing",
+        place=Where(insee="38185", postcode="38000", commune="Grenoble"),
+        wanted=window(0, 120),
+        **one,
+        **more,
+    )
 
 
 def done() -> Told:

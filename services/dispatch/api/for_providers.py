@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from contracts.common import Id
+from contracts.common import Id, Window
+from contracts.deliveries import MissionDocument
 from contracts.reasons import OFFER_DECLINED
 from services.dispatch.api.common import PREFIX, Cmd, Reasoned, SlotBody
 from services.dispatch.domain.mission import Mission, OfferStatus
-from services.dispatch.emits.documents import Between, Document
 from services.dispatch.store import feed, lists
 from services.dispatch.usecases import answers
 from services.dispatch.usecases.callers import PROVIDER, known, own
@@ -32,13 +32,13 @@ class Answered(BaseModel):
     offer_id: Id
     status: OfferStatus
     reason: str | None = None
-    appointment: Between | None = None
+    appointment: Window | None = None
 
 
 class Feed(BaseModel):
     """`next` is to be sent as `after`; it is the same again while nothing is new."""
 
-    items: list[Document]
+    items: list[MissionDocument]
     next: str
 
 
@@ -117,5 +117,5 @@ def answered(mission: Mission, offer_id: str | None) -> Answered:
         offer_id=offer.id,
         status=offer.status,
         reason=offer.said or offer.reason,
-        appointment=Between(start=slot.start, end=slot.end) if slot else None,
+        appointment=Window(start=slot.start, end=slot.end) if slot else None,
     )

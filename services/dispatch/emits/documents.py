@@ -1,21 +1,13 @@
-"""What a provider is told: the same document at the polling feed and on its own topic.
-
-Before acceptance service, commune and time; who and where exactly from acceptance on. `position` counts the provider's documents
-without gaps; `version` is the mission's: the higher one is the truth.
-"""
+"""What a provider is told, `contracts.deliveries.MissionDocument`: the same at the polling feed and on its own topic."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, Field
-
+from contracts.deliveries import Kind
 from services.dispatch.domain import mission as facts
 from services.dispatch.domain.mission import Fact, Mission, Offer, Slot, Wish
 from services.kit import places
 
-Kind = Literal[
-    "offered", "withdrawn", "expired", "accepted", "declined", "cancelled", "amended", "reconfirmed", "contact", "started", "done"
-]  # fmt: skip
 _KINDS: dict[type[Fact], Kind] = {
     facts.Offered: "offered",
     facts.Accepted: "accepted",
@@ -30,48 +22,6 @@ _KINDS: dict[type[Fact], Kind] = {
     facts.Done: "done",
 }
 WITH_CONTACT: frozenset[Kind] = frozenset({"accepted", "amended", "reconfirmed", "contact"})
-
-
-class Where(BaseModel):
-    insee: str
-    postcode: str
-    commune: str
-
-
-class Between(BaseModel):
-    start: datetime
-    end: datetime
-
-
-class Contact(BaseModel):
-    """From the case card; a field that nobody filled is empty."""
-
-    name: str
-    phone: str | None = None
-    on_site_name: str | None = None
-    on_site_phone: str | None = None
-    address: str
-    access: str = ""
-    words: str = Field(default="", description="the need in the caller's words")
-
-
-class Document(BaseModel):
-    position: int
-    kind: Kind
-    version: int
-    mission_id: str
-    offer_id: str
-    case_number: str = Field(description="of the need: the case's nine digits, a dash and its rank")
-    service: str
-    place: Where
-    wanted: Between
-    quantity: str
-    unit: str
-    expires_at: datetime | None = None
-    reason: str | None = None
-    appointment: Between | None = None
-    answer_by: datetime | None = None
-    contact: Contact | None = None
 
 
 def of_fact(mission: Mission, fact: Fact) -> tuple[str, dict[str, Any]] | None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.kit.db import Connection, Transaction
-from services.kit.outbox import Cause, dumps
+from pydantic_core import to_json
 
-TYPE = "dispatch.mission.v1"
+from contracts.deliveries import MissionDocument
+from services.kit.db import Connection, Transaction
+from services.kit.outbox import Cause
+
 KEPT = timedelta(days=30)
 
 
@@ -24,9 +26,9 @@ async def append(tx: Transaction, items: list[Item]) -> None:
     given = await tx.conn.fetch(_APPEND, [item.provider_id for item in items], [item.document for item in items], tx.now)
     for item, (position, door) in zip(items, given, strict=True):
         if door == "kafka":
-            document = {"position": position, **item.document}
-            topic = f"provider.{item.provider_id}.missions"
-            tx.outbox.add_delivery(topic, document["mission_id"], TYPE, dumps(document).encode(), position, item.cause)
+            document = MissionDocument.model_validate({"position": position, **item.document})
+            topic = document.TOPIC.format(provider_id=item.provider_id)
+            tx.outbox.add_delivery(topic, document.key, document.TYPE, to_json(document, exclude_none=True), position, item.cause)
 
 
 _APPEND = """
