@@ -1,9 +1,9 @@
 """From the outbox to the log: one loop per lane, under a lease, at least once, in row order.
 
-Takes unsent rows in id order (never "id > last seen": ids commit late) and forgets what the broker confirmed; while one batch is on
-its way, the next is read and the last is marked. After any failure the producer is thrown away and the loop starts again at the first
-unmarked row; a relay that lost its lease marks nothing, and what it still sends late is a duplicate that every consumer drops by its
-seq. A topic that refuses us waits by itself; the others go on.
+Takes unsent rows in id order (never "id > last seen": ids commit late) and forgets what the broker confirmed, in a full batch at once,
+otherwise a little later and together; while one batch is on its way, the next is read. After any failure the producer is thrown away and
+the loop starts again at the first unmarked row; a relay that lost its lease marks nothing, and what it still sends late is a duplicate
+that every consumer drops by its seq. A topic that refuses us waits by itself; the others go on.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from services.kit.publisher import Outcome, Publisher, Sent
 LEASE_S = 5
 BATCH = {Lane.LIVE: 1000, Lane.BULK: 200}
 BULK_ROWS_PER_S = 2_000
+MARK_S = 0.1  # whoever reads what was sent has the processors first
 REFUSED_S = (60, 900)  # how long a topic that refuses us is left alone, at first and at most
 KEPT_DAYS = 7
 
@@ -41,6 +42,7 @@ class Relay:
         self._renew_at = 0.0
         self._publisher = Publisher(db.service, connection)
         self._in_hand: set[int] = set()  # rows taken and not marked yet
+        self._unmarked: list[Sent] = []
         self._marking: asyncio.Task[None] | None = None
         self._name = f"relay-{lane.name.lower()}"
 
@@ -66,7 +68,7 @@ class Relay:
                 rows = await ahead if ahead else await self._take()
                 ahead = None
                 if not rows:
-                    await self._marked()
+                    self._note_marked()
                     await self._idle()
                     continue
                 if len(rows) == BATCH[Lane.LIVE]:
@@ -74,8 +76,11 @@ class Relay:
                 failpoints.hit("relay.before_send")
                 outcome = await self._publisher.publish(rows)
                 failpoints.hit("relay.before_mark")
-                await self._marked()
-                self._marking = asyncio.create_task(self._mark(outcome.sent))
+                self._unmarked += outcome.sent
+                self._note_marked()
+                if self._marking is None:
+                    hurried = len(rows) == BATCH[self._lane] or rows[0]["bulk_waits"]
+                    self._marking = asyncio.create_task(self._mark_all(0 if hurried else MARK_S))
                 metrics.published.labels(self._db.service, self._lane.name.lower()).inc(len(outcome.sent))
                 await self._note_refusals(outcome, rows)
                 if failed := [*outcome.refused.values(), *outcome.failures]:
@@ -116,6 +121,12 @@ class Relay:
                     self._in_hand.update(row["id"] for row in rows)
                     return rows
 
+    async def _mark_all(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        while self._unmarked:
+            sent, self._unmarked = self._unmarked, []
+            await self._mark(sent)
+
     async def _mark(self, sent: Sequence[Sent]) -> None:
         ends: dict[tuple[str, int], tuple[int, int]] = {}
         for row, topic, partition, offset in sent:
@@ -134,17 +145,18 @@ class Relay:
             )
         self._in_hand.difference_update(row for row, *_ in sent)
 
-    async def _marked(self) -> None:
-        """Waits for the marking of the batch before; raises what it raised."""
-        marking, self._marking = self._marking, None
-        if marking is not None:
-            await marking
+    def _note_marked(self) -> None:
+        """Raises what marking raised."""
+        if self._marking is not None and self._marking.done():
+            marking, self._marking = self._marking, None
+            marking.result()
 
     async def _forget(self) -> None:
         """Of what is in hand: the rows left unmarked are taken and sent again."""
         marking, self._marking = self._marking, None
         if marking is not None:
             await asyncio.wait([asyncio.gather(marking, return_exceptions=True)], timeout=5)
+        self._unmarked.clear()
         self._in_hand.clear()
         self._renew_at = 0.0
         await self._publisher.discard()

@@ -11,6 +11,7 @@ async def test_a_record_delivered_twice_has_one_effect(lab: Lab) -> None:
         await lab.sender.emit(*keys)
     async with running(lab.sender.relay().run(), lab.reader.consumer().run()):
         await eventually(lambda: lab.once(*keys, upto=3))
+        await eventually(lab.sender.published)  # and marked
         await lab.sender.send_again()
         await eventually(lab.caught_up)
     assert len(await lab.log()) == 120
