@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from contracts.cards import Card
 from contracts.dispatch import MissionAccepted, MissionCancelled, MissionOffered
@@ -27,8 +28,14 @@ TABLE = Table(SUBSCRIPTIONS)
 _numbers = iter(range(200_000_000, 299_999_999))
 
 
-def soon(hours: float = 24) -> datetime:
+def soon(hours: float) -> datetime:
     return datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
+
+
+def morning(days: int) -> dict[str, datetime]:
+    """From ten to noon in Paris that many days ahead: in one day, whatever the hour at which the tests run."""
+    day = datetime.now(ZoneInfo("Europe/Paris")).replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=days)
+    return {"start": day, "end": day + timedelta(hours=2)}
 
 
 @dataclass
@@ -42,7 +49,7 @@ class Case:
     principal: str = field(default_factory=new_id)
     member: str = field(default_factory=new_id)
     number: str = field(default_factory=lambda: str(next(_numbers)))
-    appointment: dict[str, Any] = field(default_factory=lambda: {"start": soon(), "end": soon(26)})
+    appointment: dict[str, Any] = field(default_factory=lambda: morning(2))
     offers: dict[str, str] = field(default_factory=dict)  # provider -> its last offer
 
     def event(self, of: type[Event], /, **fields: Any) -> Event:
