@@ -29,11 +29,10 @@ class PrincipalChanged(Event, owner="reference", name="principal_changed", topic
 
 
 class MemberChanged(Event, owner="reference", name="member_changed", topic="members", key="member_id"):
-    """Full state of a member without the person: identity travels only in the member card."""
+    """Full state of a member without the person: identity travels only in the member card. Contracts say themselves whose they are."""
 
     member_id: Id
     principal_id: Id
-    contract_ids: list[Id]
     provisional: bool = False
     linked_to: Id | None = None
     departement: str | None = Field(default=None, pattern=r"^(2[AB]|[0-9]{2,3})$")
@@ -66,6 +65,7 @@ class ContractChanged(Event, owner="reference", name="contract_changed", topic="
     product: Code
     starts_on: Day
     ends_on: Day | None = None
+    suspended: bool = False
     guarantees: list[GuaranteeState]
     version: int
 

@@ -82,7 +82,7 @@ def known_before() -> Told:
                 **who,
             ),
         ),
-        (-7, r.MemberChanged(contract_ids=[CONTRACT], departement="38", version=2, **who)),
+        (-7, r.MemberChanged(departement="38", version=2, **who)),
         (
             -6,
             b.TariffChanged(

@@ -13,14 +13,19 @@ FEEDS = ("principals", "products", "guarantees", "members", "contracts")
 
 def write(world: World, folder: Path) -> None:
     """One CSV file per feed of reference, `providers.csv` and `tariffs.csv`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _csv(folder / "principals.csv", principals())
-    _csv(folder / "products.csv", [{"code": one.code, "label": one.label, "principal": one.principal} for one in PRODUCTS])
-    _csv(folder / "guarantees.csv", [{"product": product.code, **one} for product in PRODUCTS for one in product.guarantees])
+    write_catalogue(folder)
     _csv(folder / "members.csv", map(_member, world.members))
     _csv(folder / "contracts.csv", (row for member in world.members for row in _contracts(member)))
     _csv(folder / "providers.csv", (_provider(serial, provider) for serial, provider in enumerate(world.providers)))
     _csv(folder / "tariffs.csv", (row for serial, service in enumerate(SERVICES) for row in _tariff(serial, service)))
+
+
+def write_catalogue(folder: Path) -> None:
+    """Principals, products and guarantees."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _csv(folder / "principals.csv", principals())
+    _csv(folder / "products.csv", [{"code": one.code, "label": one.label, "principal": one.principal} for one in PRODUCTS])
+    _csv(folder / "guarantees.csv", [{"product": product.code, **one} for product in PRODUCTS for one in product.guarantees])
 
 
 def _member(member: Member) -> dict[str, Any]:

@@ -74,12 +74,11 @@ def principal(row: Mapping[str, Any]) -> contract.PrincipalChanged:
     )
 
 
-def member(row: Mapping[str, Any], contract_ids: Sequence[str]) -> contract.MemberChanged:
+def member(row: Mapping[str, Any]) -> contract.MemberChanged:
     commune = places.communes().get(row["insee"] or "")
     return contract.MemberChanged(
         member_id=row["id"],
         principal_id=row["principal_id"],
-        contract_ids=list(contract_ids),
         provisional=row["provisional"],
         linked_to=row["linked_to"],
         departement=commune and commune["departement"],
@@ -97,6 +96,7 @@ def member_contract(row: Mapping[str, Any], guarantees: Sequence[contract.Guaran
         product=row["product"],
         starts_on=row["starts_on"].isoformat(),
         ends_on=row["ends_on"] and row["ends_on"].isoformat(),
+        suspended=row["state"] == "suspended",
         guarantees=list(guarantees),
         version=row["version"],
     )

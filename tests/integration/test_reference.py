@@ -45,10 +45,10 @@ FILES = {
     "products": "code,label,principal\nhome_plus,Maison Plus,banque_orvane\nhome_lys,Maison Lys,assur_lys\n",
     "guarantees": "product,code,services,counts,units_per_year,cap_gross_cents,area,waiting_days\n"
     "home_plus,home,gardening|home_help,interventions,1,30000,,0\nhome_plus,care,childcare,units,10,,38|69,0\nhome_lys,home,gardening,interventions,5,,,0\n",
-    "members": "principal;number;last_name;first_name;birth_date;phones;insee;postcode\n"
-    "banque_orvane;ORV-1;Dùpont-Léger;Hélène;1961-03-14;06 39 98 00 01;69123;69001\n"
-    "banque_orvane;ORV-2;Hoarau;Jean;1980-01-02;0692 12 34 56;97411;97400\n"
-    "assur_lys;LYS-1;Dupont;Marc;1975-05-05;01 23 45 67 89;42218;42000\n",
+    "members": "principal;number;last_name;first_name;birth_date;phones;emails;insee;postcode\n"
+    "banque_orvane;ORV-1;Dùpont-Léger;Hélène;1961-03-14;06 39 98 00 01;helene.dupont@courriel.example;69123;69001\n"
+    "banque_orvane;ORV-2;Hoarau;Jean;1980-01-02;0692 12 34 56;;97411;97400\n"
+    "assur_lys;LYS-1;Dupont;Marc;1975-05-05;01 23 45 67 89;;42218;42000\n",
     "contracts": f"number,product,member,starts_on\nC-1,home_plus,ORV-1,{STARTED}\nC-2,home_plus,ORV-2,{STARTED}\nL-1,home_lys,LYS-1,{STARTED}\n",
 }
 
@@ -176,11 +176,17 @@ async def test_the_same_file_twice_changes_and_says_nothing(reference: Reference
     assert await reference.value("select count(*) from staged") == 0
 
 
-async def test_a_loaded_member_is_told_in_the_bulk_lane_with_its_contracts_and_without_the_person(reference: Reference) -> None:
+async def test_a_loaded_member_and_its_contract_are_told_in_the_bulk_lane_and_without_the_person(reference: Reference) -> None:
     told = await reference.told(await reference.member("ORV-1"))
-    assert _types(told) == ["member_changed", "member_changed"]
-    assert told[1][1] and len(told[1][1]["contract_ids"]) == 1
-    assert told[1][1]["departement"] == "69"
+    assert _types(told) == ["member_changed"]
+    assert told[0][1] and told[0][1]["departement"] == "69"
+    contract_id = str(await reference.value("select id from contract where number = 'C-1'"))
+    (held,) = await reference.told(contract_id)
+    assert held[1] and held[1]["member_id"] == told[0][1]["member_id"] and held[1]["suspended"] is False
+    await reference.load("contracts", f"number,product,member,starts_on,state\nC-1,home_plus,ORV-1,{STARTED},suspended\n")
+    *_, (_, now) = await reference.told(contract_id)
+    assert now and (now["suspended"], now["version"]) == (True, 2)
+    await reference.load("contracts", f"number,product,member,starts_on\nC-1,home_plus,ORV-1,{STARTED}\n")
     assert await reference.lanes(await reference.member("ORV-1")) == {Lane.BULK}
     assert not await reference.value("select exists (select from kit.outbox where convert_from(payload, 'UTF8') ilike '%dùpont%')")
 
@@ -404,6 +410,11 @@ async def test_a_card_lives_from_the_first_open_case_to_the_last_and_follows_eve
         ("14/03/1961", "ORV-1"),
         ("dupont saint-étienne", "LYS-1"),
         ("hoar", "ORV-2"),
+        ("Helene.Dupont@courriel.example", "ORV-1"),
+        ("dupon leget 14/03/1961", "ORV-1"),
+        ("helene dupont leger 14/03/1916", "ORV-1"),
+        ("hoareau jean 02/01/1980", "ORV-2"),
+        ("dupond saint-étiene", "LYS-1"),
     ],
 )
 async def test_members_are_found_as_typed_with_their_contracts(http: httpx.AsyncClient, typed: str, number: str) -> None:
@@ -420,8 +431,10 @@ async def test_searches_use_their_indexes(reference: Reference) -> None:
         for where, index in (
             ("number = 'ORV-1'", "member_by_number"),
             ("phones && array['+33639980001']", "member_by_phone"),
+            ("emails && array['helene.dupont@courriel.example']", "member_by_email"),
             ("birth_date = '1961-03-14'", "member_by_birth"),
-            ("name_key >= 'dup' and name_key < 'dup~' and insee = any('{42218}')", "member_by_name"),
+            ("name_key >= 'dup' and name_key < 'dup~'", "member_by_name"),
+            ("name_key >= 'dup' and name_key < 'dup~' and insee = any('{42218}')", "member_by_town"),
         ):
             plan = "\n".join(row[0] for row in await conn.fetch(f"explain select * from member_sheet where {where}"))
             assert index in plan, plan

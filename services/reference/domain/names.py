@@ -8,7 +8,9 @@ from datetime import date
 
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d"})
 _DATE = re.compile(r"(?<!\d)(?:(\d{1,2})[/. -](\d{1,2})[/. -](\d{4})|(\d{4})-(\d{2})-(\d{2})|(\d{2})(\d{2})(\d{4}))(?!\d)")
+_SAINTS = {"st": "saint", "ste": "sainte"}
 _PHONE = re.compile(r"\+?[\d\s().-]{6,25}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +19,15 @@ class Query:
 
     number: str | None = None
     phone: str | None = None  # as typed
+    email: str | None = None
     names: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()  # of the name, folded, as typed
     birth_date: date | None = None
     communes: tuple[str, ...] = ()  # INSEE codes, where the text names a town
 
     @property
     def empty(self) -> bool:
-        return not (self.number or self.phone or self.names or self.birth_date)
+        return not (self.number or self.phone or self.email or self.names or self.birth_date)
 
 
 def fold(text: str) -> str:
@@ -39,17 +43,19 @@ def name_key(last_name: str, first_name: str) -> str:
 def parse(text: str, communes: Mapping[str, Sequence[str]]) -> Query:
     """`communes`: folded name -> INSEE codes. A text of digits may be a number and a phone: both are asked."""
     text = text.strip()
+    if _EMAIL.fullmatch(text):
+        return Query(email=text.lower())
     compact = "".join(text.split()).upper()
     phone = text if _PHONE.fullmatch(text) else None
     born, rest = _birth_date(text)
-    if born is None and (phone or (any(sign.isdigit() for sign in compact) and re.fullmatch(r"[A-Z0-9-]{3,40}", compact))):
-        return Query(number=compact, phone=phone)
     words = fold(rest).split()
     for split in range(1, len(words)):
-        town = " ".join(words[split:])
+        town = " ".join(_SAINTS.get(word, word) for word in words[split:])
         if town in communes:
-            return Query(names=_orders(words[:split]), birth_date=born, communes=tuple(communes[town]))
-    return Query(names=_orders(words), birth_date=born)
+            return Query(names=_orders(words[:split]), words=tuple(words[:split]), birth_date=born, communes=tuple(communes[town]))
+    if born is None and (phone or (any(sign.isdigit() for sign in compact) and re.fullmatch(r"[A-Z0-9-]{3,40}", compact))):
+        return Query(number=compact, phone=phone)
+    return Query(names=_orders(words), words=tuple(words), birth_date=born)
 
 
 def _orders(words: Sequence[str]) -> tuple[str, ...]:

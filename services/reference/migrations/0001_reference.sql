@@ -75,7 +75,9 @@ create table member (
 create index member_by_number on member (number);
 create index member_by_phone on member using gin (phones) with (fastupdate = off);
 create index member_by_birth on member (birth_date, name_key);
-create index member_by_name on member (name_key, insee);
+create index member_by_email on member using gin (emails) with (fastupdate = off);
+create index member_by_name on member (name_key);
+create index member_by_town on member (insee, name_key, id);
 
 -- Whose case it is, and whether it is open: while a member has an open one, the member's card is published.
 create table member_case (

@@ -100,12 +100,6 @@ async def save_members(conn: Connection, rows: Rows) -> Rows:
     return [dict(row) for row in saved]
 
 
-async def holders(conn: Connection, contract_ids: Sequence[str]) -> dict[str, str]:
-    """Contract id -> member id, as it is before they change."""
-    rows = await conn.fetch("select id, member_id from contract where id = any($1::uuid[])", contract_ids)
-    return {row["id"]: row["member_id"] for row in rows}
-
-
 async def save_contracts(conn: Connection, rows: Rows) -> Rows:
     """As they stand then. A row whose member is not known is missing from the answer."""
     saved = await conn.fetch(
@@ -118,11 +112,6 @@ async def save_contracts(conn: Connection, rows: Rows) -> Rows:
         rows,
     )
     return [dict(row) for row in saved]
-
-
-async def next_versions(conn: Connection, member_ids: Sequence[str]) -> Rows:
-    rows = await conn.fetch("update member set version = version + 1 where id = any($1::uuid[]) returning *", member_ids)
-    return [dict(row) for row in rows]
 
 
 async def restate_contracts(conn: Connection, products: Sequence[str], after: str | None, limit: int) -> Rows:

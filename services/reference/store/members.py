@@ -1,9 +1,11 @@
 """Members: search, the sheet, open cases and with them the cards."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from services.kit.db import Connection
+from services.reference.domain.likeness import Known
 from services.reference.domain.names import Query
 
 
@@ -15,6 +17,11 @@ async def search(conn: Connection, query: Query, phones: Sequence[str]) -> list[
             " order by ended_on nulls first, name_key limit 20",
             query.number,
             phones,
+        )
+    elif query.email:
+        rows = await conn.fetch(
+            "select * from member_sheet where emails && array[$1] order by ended_on nulls first, name_key limit 20",
+            query.email,
         )
     elif query.birth_date:
         rows = await conn.fetch(
@@ -31,6 +38,24 @@ async def search(conn: Connection, query: Query, phones: Sequence[str]) -> list[
             query.names,
             query.communes,
         )
+    return [dict(row) for row in rows]
+
+
+async def born_on(conn: Connection, dates: Sequence[date]) -> list[Known]:
+    rows = await conn.fetch("select id, name_key, birth_date from member where birth_date = any($1::date[])", dates)
+    return [Known(*row) for row in rows]
+
+
+async def living_in(conn: Connection, communes: Sequence[str]) -> list[Known]:
+    rows = await conn.fetch("select id, name_key, null::date from member where insee = any($1::text[])", communes)
+    return [Known(*row) for row in rows]
+
+
+async def sheets(conn: Connection, member_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """In the given order."""
+    rows = await conn.fetch(
+        "select s.* from unnest($1::uuid[]) with ordinality as w (id, place) join member_sheet s on s.id = w.id order by w.place", member_ids
+    )
     return [dict(row) for row in rows]
 
 
@@ -84,10 +109,3 @@ async def close_cases(conn: Connection, case_ids: Sequence[str]) -> list[tuple[s
         case_ids,
     )
     return [(row["id"], row["card_version"]) for row in rows if row["open_cases"] == 0]
-
-
-async def contract_ids(conn: Connection, member_ids: Sequence[str]) -> dict[str, list[str]]:
-    rows = await conn.fetch(
-        "select member_id, array_agg(id order by id) as ids from contract where member_id = any($1::uuid[]) group by member_id", member_ids
-    )
-    return {row["member_id"]: row["ids"] for row in rows}

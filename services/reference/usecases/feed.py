@@ -18,7 +18,6 @@ from services.reference import emits
 from services.reference.domain import names
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
-from services.reference.store import members as member_store
 from services.reference.usecases import files
 from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row
 
@@ -210,22 +209,13 @@ async def _save_members(tx: Transaction, rows: list[Content]) -> None:
     for row in saved:
         if row["open_cases"]:
             tx.card(emits.card(row))
-    await _tell_members(tx, saved)
+    tx.emit(*map(emits.member, saved), lane=Lane.BULK)
 
 
 async def _save_contracts(tx: Transaction, rows: list[Content]) -> set[str]:
-    before = await store.holders(tx.conn, [row["id"] for row in rows])
     saved = await store.save_contracts(tx.conn, rows)
     await _tell_contracts(tx, saved)
-    moved = [row for row in saved if before.get(row["id"]) != row["member_id"]]
-    concerned = {row["member_id"] for row in moved} | {before[row["id"]] for row in moved if row["id"] in before}
-    await _tell_members(tx, await store.next_versions(tx.conn, sorted(concerned)))
     return {row["feed_key"] for row in saved}
-
-
-async def _tell_members(tx: Transaction, rows: list[Content]) -> None:
-    contracts = await member_store.contract_ids(tx.conn, [row["id"] for row in rows])
-    tx.emit(*(emits.member(row, contracts.get(row["id"], [])) for row in rows), lane=Lane.BULK)
 
 
 async def _tell_contracts(tx: Transaction, rows: list[Content]) -> None:

@@ -1,22 +1,44 @@
 """Members: found as typed, added when unknown, and their cards while they have an open case."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from contracts.common import CardKind
-from services.kit import phones, places
+from services.kit import phones
 from services.kit.clock import new_id
 from services.kit.db import Connection, Transaction
 from services.reference import emits
-from services.reference.domain import names
+from services.reference.domain import likeness, names
+from services.reference.domain.names import Query
 from services.reference.store import members as store
+from services.reference.usecases import towns
+
+MOST = 20
 
 
 async def search(conn: Connection, text: str) -> list[dict[str, Any]]:
-    """At most 20. Nothing for a text that says too little."""
-    query = names.parse(text, _communes())
-    return [] if query.empty else await store.search(conn, query, phones.meanings(query.phone) if query.phone else [])
+    """At most 20. Nothing for a text that says too little. What nobody is called exactly is searched by likeness, given a birth date or a
+    town."""
+    query = names.parse(text, towns.named())
+    if query.empty:
+        return []
+    found = await store.search(conn, query, phones.meanings(query.phone) if query.phone else [])
+    return found or await _alike(conn, query)
+
+
+async def _alike(conn: Connection, query: Query) -> list[dict[str, Any]]:
+    words, communes = query.words, query.communes
+    if not words:
+        return []
+    if query.birth_date:
+        known = await store.born_on(conn, likeness.dates(query.birth_date))
+    else:
+        if not communes:
+            words, communes = await asyncio.to_thread(towns.guessed, words)
+        known = await store.living_in(conn, communes) if communes else []
+    likely = await asyncio.to_thread(likeness.ranked, words, query.birth_date, known, MOST)  # of a city, ten thousand and more
+    return await store.sheets(conn, likely)
 
 
 async def add_provisional(tx: Transaction, principal_id: str, person: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,7 +46,7 @@ async def add_provisional(tx: Transaction, principal_id: str, person: Mapping[st
     number = await store.next_provisional(tx.conn)
     key = names.name_key(person["last_name"], person["first_name"])
     row = await store.insert(tx.conn, {**person, "id": new_id(), "principal_id": principal_id, "number": number, "name_key": key})
-    tx.emit(emits.member(row, []))
+    tx.emit(emits.member(row))
     return row
 
 
@@ -37,12 +59,3 @@ async def case_opened(tx: Transaction, cases: Mapping[str, str | None]) -> None:
 async def case_closed(tx: Transaction, case_ids: Sequence[str]) -> None:
     for member_id, version in await store.close_cases(tx.conn, case_ids):
         tx.tombstone(CardKind.MEMBER, member_id, version)
-
-
-@cache
-def _communes() -> dict[str, list[str]]:
-    """Folded name -> INSEE codes."""
-    found: dict[str, list[str]] = {}
-    for insee, row in places.communes().items():
-        found.setdefault(names.fold(row["name"]), []).append(insee)
-    return found
