@@ -20,6 +20,7 @@ ROUTES = {
     "/desk/cases": "tracking",
     "/desk/cases/new": "intake",
     "/desk/tasks": "tracking",
+    "/desk/files": "reference",
     "/desk/stuck": LOCAL,
     "/extranet": "dispatch",
     "/extranet/visits": "tracking",

@@ -4,15 +4,14 @@ from fastapi import FastAPI
 
 from services.kit import app as kit
 from services.kit.web import refused, stuck
-from services.reference import pages
 from services.reference.api import catalog, coverage, members
+from services.reference.pages import desk, files
 from services.reference.settings import Settings
 
 
 def create(settings: Settings) -> FastAPI:
-    return kit.create(
-        "reference", settings, [members.router, coverage.router, catalog.router, pages.router, stuck.router("reference")], page=refused.page
-    )
+    routers = [members.router, coverage.router, catalog.router, desk.router, files.router, stuck.router("reference")]
+    return kit.create("reference", settings, routers, page=refused.page)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,8 @@ def misspelt(random: Random, name: str) -> str:
     return name[:place] + name[place : place + 2][::-1] + name[place + 2 :]
 
 
-def _asked_for() -> list[Person]:
+@cache
+def _asked_for() -> tuple[Person, ...]:
     with QUERIES.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=";"))
     random = Random("asked for")
@@ -137,7 +138,7 @@ def _asked_for() -> list[Person]:
         born, insee = date.fromisoformat(row["birth_date"]), row["insee"]
         return Person(row["last_name"], row["first_name"], "", born, insee, _phones(random, insee), "1 rue Basse")
 
-    return list(map(person, rows))
+    return tuple(map(person, rows))
 
 
 @cache

@@ -19,6 +19,7 @@ DESK = (
     Link("/desk/stuck", "Bloqués", "stuck"),
 )
 CASES = DESK[1:2]
+FILES = (Link("/desk/files", "Fichiers", "files"),)
 EXTRANET = (
     Link("/extranet", "Offres", "offers"),
     Link("/extranet/missions", "Missions", "missions"),
@@ -28,7 +29,7 @@ BOARD = (Link("/board", "Tableau de bord", "board"),)
 PORTAL = (Link("/me", "Mes services", "me"),)
 ADMIN = (Link("/admin", "Administration", "admin"),)
 LINKS = {
-    "agent": DESK, "supervisor": DESK, "finance": CASES, "auditor": CASES, "admin": DESK + ADMIN,
+    "agent": DESK, "supervisor": DESK + FILES, "finance": CASES, "auditor": CASES, "admin": DESK + FILES + ADMIN,
     "provider": EXTRANET, "provider_admin": EXTRANET, "principal": BOARD, "principal_approver": BOARD, "member": PORTAL,
 }  # fmt: skip
 ROLES = {

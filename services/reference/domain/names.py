@@ -21,9 +21,13 @@ class Query:
     phone: str | None = None  # as typed
     email: str | None = None
     names: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()  # of the name, folded, as typed
     birth_date: date | None = None
     communes: tuple[str, ...] = ()  # INSEE codes, where the text names a town
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Of the name, folded, as typed."""
+        return tuple(self.names[0].split()) if self.names else ()
 
     @property
     def empty(self) -> bool:
@@ -52,10 +56,10 @@ def parse(text: str, communes: Mapping[str, Sequence[str]]) -> Query:
     for split in range(1, len(words)):
         town = " ".join(_SAINTS.get(word, word) for word in words[split:])
         if town in communes:
-            return Query(names=_orders(words[:split]), words=tuple(words[:split]), birth_date=born, communes=tuple(communes[town]))
+            return Query(names=_orders(words[:split]), birth_date=born, communes=tuple(communes[town]))
     if born is None and (phone or (any(sign.isdigit() for sign in compact) and re.fullmatch(r"[A-Z0-9-]{3,40}", compact))):
         return Query(number=compact, phone=phone)
-    return Query(names=_orders(words), words=tuple(words), birth_date=born)
+    return Query(names=_orders(words), birth_date=born)
 
 
 def _orders(words: Sequence[str]) -> tuple[str, ...]:

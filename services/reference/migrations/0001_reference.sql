@@ -97,7 +97,7 @@ create table contract (
   state text not null check (state in ('active', 'suspended')),
   version int not null,
   feed_key text not null unique,
-  feed_hash bytea not null
+  feed_hash bytea  -- none since a file did not name it any more
 ) with (fillfactor = 80);
 create index contract_by_member on contract (member_id);
 create index contract_by_product on contract (product, id);
@@ -147,6 +147,45 @@ create table cover (
 create index cover_by_member on cover (member_id, need_id);
 create index cover_by_task on cover (task_id) where task_id is not null;
 
+-- Each file that was loaded. `asks`: it would end more than it may, and waits for a person; nothing of it is written.
+create table feed_run (
+  id uuid primary key,
+  kind text not null,
+  file text not null,
+  digest bytea not null,
+  mode text not null check (mode in ('full', 'delta')),
+  principal_ids uuid[] not null default '{}',
+  state text not null check (state in ('loading', 'asks', 'done', 'failed', 'abandoned')),
+  reason text,
+  began_at timestamptz not null,
+  ended_at timestamptz,
+  lines int not null default 0,
+  changed int not null default 0,
+  refused int not null default 0,
+  vanished int not null default 0,
+  known int not null default 0,
+  ended int not null default 0,
+  settled_by text
+);
+create index feed_run_by_time on feed_run (began_at desc);
+
+-- Rows that could not be taken: our fields as the file had them, none for a line that is no row.
+create table feed_refused (
+  id bigint generated always as identity primary key,
+  run_id uuid not null references feed_run,
+  kind text not null,
+  line int not null,
+  key text,
+  cells text,
+  reason text not null,
+  field text not null,
+  state text not null default 'open' check (state in ('open', 'repaired', 'dropped', 'superseded')),
+  settled_by text,
+  settled_at timestamptz
+);
+create index feed_refused_by_key on feed_refused (kind, key) where state = 'open';
+create index feed_refused_by_run on feed_refused (run_id, key);
+
 -- Rows of a file being loaded. Text, since COPY is binary and our codecs for uuid and jsonb are not.
 create unlogged table staged (
   feed text not null,
@@ -154,7 +193,6 @@ create unlogged table staged (
   key text not null,
   hash bytea not null,
   content text not null,
-  at timestamptz not null default now(),
   primary key (feed, line)
 );
 
@@ -229,5 +267,5 @@ create policy owner on cover to reference_owner using (true) with check (true);
 create policy outside on cover to reference_outside
   using (member_id::text = current_setting('app.member_id', true) or principal_id = any (current_setting('app.principal_ids', true)::uuid[]));
 
-revoke all on staged, member_case, loaded from reference_outside;
+revoke all on staged, feed_run, feed_refused, member_case, loaded from reference_outside;
 revoke insert, update, delete on principal, terms, product, guarantee, member, contract, rights, cover, member_sheet from reference_outside;

@@ -1,4 +1,4 @@
-"""Files being loaded: rows by COPY into a staging table, what changed by an anti-join on hashes, written in batches."""
+"""What files bring: the rows that changed, by an anti-join on hashes, and the tables that they are written to."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -6,19 +6,13 @@ from typing import Any
 
 from services.kit.db import Connection
 
-KEPT = "1 day"  # staged rows of a load that was killed
 Rows = list[dict[str, Any]]
 
 
-async def stage(conn: Connection, feed: str, rows: Sequence[tuple[int, str, bytes, str]]) -> None:
-    """(line, key, hash, content as JSON), keys once in a file."""
-    await conn.copy_records_to_table("staged", columns=["feed", "line", "key", "hash", "content"], records=[(feed, *row) for row in rows], timeout=60)
-
-
 async def changed(conn: Connection, kind: str, feed: str, after_line: int, limit: int) -> Rows:
-    """The next staged rows, in the file's order, that differ from what is stored; `id` where they are known."""
+    """The next staged rows, in the file's order, that differ from what is stored."""
     rows = await conn.fetch(
-        "select s.line, s.key, s.hash, s.content::jsonb as content, k.id from staged s left join loaded k on k.kind = $1 and k.feed_key = s.key"
+        "select s.line, s.key, s.hash, s.content::jsonb as content from staged s left join loaded k on k.kind = $1 and k.feed_key = s.key"
         " where s.feed = $2 and s.line > $3 and k.feed_hash is distinct from s.hash order by s.line limit $4",
         kind,
         feed,
@@ -26,10 +20,6 @@ async def changed(conn: Connection, kind: str, feed: str, after_line: int, limit
         limit,
     )
     return [dict(row) for row in rows]
-
-
-async def clear(conn: Connection, feed: str) -> None:
-    await conn.execute("delete from staged where feed = $1 or at < now() - $2::text::interval", feed, KEPT)
 
 
 async def principal_ids(conn: Connection) -> dict[str, str]:
@@ -112,6 +102,23 @@ async def save_contracts(conn: Connection, rows: Rows) -> Rows:
         rows,
     )
     return [dict(row) for row in saved]
+
+
+async def end_members(conn: Connection, member_ids: Sequence[str], last_day: date) -> Rows:
+    rows = await conn.fetch(
+        "update member set ended_on = $2, feed_hash = null, version = version + 1, card_version = card_version + (open_cases > 0)::int"
+        " where id = any($1::uuid[]) returning *",
+        member_ids,
+        last_day,
+    )
+    return [dict(row) for row in rows]
+
+
+async def end_contracts(conn: Connection, contract_ids: Sequence[str], last_day: date) -> Rows:
+    rows = await conn.fetch(
+        "update contract set ends_on = $2, feed_hash = null, version = version + 1 where id = any($1::uuid[]) returning *", contract_ids, last_day
+    )
+    return [dict(row) for row in rows]
 
 
 async def restate_contracts(conn: Connection, products: Sequence[str], after: str | None, limit: int) -> Rows:

@@ -1,37 +1,40 @@
-"""Loading the files of a principal: every row validated, those that changed written and told, in batches. The same file twice does nothing."""
+"""Loading the files of a principal: every row validated, those that changed written and told in batches, whoever is missing from a full
+file ended. The same file twice does nothing; a load that was killed is taken up by loading the file again. One file of a kind at a time.
+"""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import orjson
-from pydantic import BaseModel, ValidationError
 
+from services.kit import failpoints
 from services.kit.clock import new_id
-from services.kit.db import Database, Transaction
-from services.kit.errors import Invalid
-from services.kit.outbox import Lane
-from services.reference import emits
-from services.reference.domain import names
+from services.kit.db import Database
+from services.kit.errors import Conflict, Invalid, NotFound
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
-from services.reference.usecases import files
-from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row
+from services.reference.store import runs
+from services.reference.store.runs import Refused
+from services.reference.usecases import contents, files, saving
+from services.reference.usecases.contents import BadRow, Known
+from services.reference.usecases.mapping import ENDS, MODELS, FileMapping, Kind, Mapping
 
 BATCH = 2_000
-LISTED = 1_000  # bad rows that a report names; all are counted
-
-Kind = Literal["principals", "products", "guarantees", "members", "contracts"]
+STAGED = 10_000
+LISTED = 1_000  # refused rows that a report names; all are counted and kept
 KINDS: tuple[Kind, ...] = get_args(Kind)  # none refers to one that follows it
-Content = dict[str, Any]
-Save = Callable[[Transaction, list[Content]], Awaitable[set[str] | None]]
+OURS = Mapping()
+
+Heard = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class BadRow:
+class Problem:
     line: int
     reason: str
     field: str = ""
@@ -39,226 +42,211 @@ class BadRow:
 
 @dataclass(slots=True)
 class Report:
-    """`line` counts from 2: line 1 holds the columns."""
+    """`line` counts from 2: line 1 holds the columns. `asks`: nothing was written, since `vanished` of the `known` would end."""
 
+    run_id: str
     kind: Kind
     rows: int = 0
     changed: int = 0
     bad: int = 0
-    problems: list[BadRow] = field(default_factory=list)
+    ended: int = 0
+    vanished: int = 0
+    known: int = 0
+    asks: bool = False
+    problems: list[Problem] = field(default_factory=list)
 
     @property
     def unchanged(self) -> int:
-        return self.rows - self.changed - self.bad
+        return 0 if self.asks else self.rows - self.changed - self.bad
 
     def refuse(self, line: int, reason: str, field: str = "") -> None:
         self.bad += 1
         if len(self.problems) < LISTED:
-            self.problems.append(BadRow(line, reason, field))
+            self.problems.append(Problem(line, reason, field))
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What rows refer to."""
-
-    principals: dict[str, str]
-    products: dict[str, tuple[str, str]]
-    today: date
-
-
-async def load_csv(db: Database, kind: Kind, file: Path, heard: Callable[[int], None] = lambda _: None) -> Report:
-    """Raises `Invalid` for a file that is not of this kind; a bad row stops nothing and is reported.
+async def load_csv(db: Database, kind: Kind, file: Path, mapping: Mapping = OURS, *, heard: Heard = lambda _: None) -> Report:
+    """Raises `Invalid` for a file that is not of this kind, and while another of this kind is being loaded; a bad row stops nothing, is
+    reported and kept for whoever mends it.
 
     `heard` gets how many lines are done, now and then, of twice those of the file: each is read, later written.
     """
-    report = Report(kind)
-    feed = new_id()
-    async with db.transaction() as tx:
-        known = _Known(await store.principal_ids(tx.conn), await store.product_principals(tx.conn), _today(tx))
-    keys: set[str] = set()
-    batch: list[tuple[int, str, bytes, str]] = []
-    for line, row in _rows(kind, file, report):
-        if row.key in keys:
-            report.refuse(line, "duplicate_key")
-            continue
-        try:
-            content = orjson.dumps(_CONTENT[kind](row, known))
-        except Invalid as wrong:
-            report.refuse(line, wrong.code)
-            continue
-        keys.add(row.key)
-        batch.append((line, row.key, hashlib.blake2b(content, digest_size=16).digest(), content.decode()))
-        if len(batch) == 5 * BATCH:
-            await _stage(db, feed, batch)
-            heard(line)
-    await _stage(db, feed, batch)
-    try:
-        await _write(db, kind, feed, report, heard)
-    finally:
+    report = Report(new_id(), kind)
+    part = mapping.of(kind)
+    with file.open("rb") as data:
+        digest = hashlib.file_digest(data, lambda: hashlib.blake2b(digest_size=32)).digest()
+    async with _alone(db, kind):
         async with db.transaction() as tx:
-            await store.clear(tx.conn, feed)
+            await runs.begin(tx.conn, report.run_id, kind, file.name, digest, part.mode)
+            known = await contents.known(tx)
+        try:
+            principals = await _stage(db, file, part, known, report, heard)
+            if mapping.principal in known.principals:
+                principals.add(known.principals[mapping.principal])
+            if part.mode == "full" and await _ends_too_many(db, part, principals, known.today, report):
+                return report
+            await _apply(db, report, sorted(principals) if part.mode == "full" else [], heard)
+        except Exception as wrong:
+            async with db.transaction() as tx:
+                await runs.fail(tx.conn, report.run_id, wrong.code if isinstance(wrong, Invalid) else type(wrong).__name__)
+            raise
     return report
 
 
-async def _stage(db: Database, feed: str, batch: list[tuple[int, str, bytes, str]]) -> None:
-    if batch:
+async def confirm(db: Database, run_id: str, by: str, *, heard: Heard = lambda _: None) -> Report:
+    """Writes what a run that asks has read, and ends whom it does not name. Raises `NotFound`, `Conflict`, `Invalid`."""
+    async with db.transaction() as tx:
+        run = await _asking(tx.conn, run_id)
+    async with _alone(db, run["kind"]):
         async with db.transaction() as tx:
-            await store.stage(tx.conn, feed, batch)
-        batch.clear()
+            run = await _asking(tx.conn, run_id)
+            if not await runs.staged(tx.conn, run_id):
+                raise Conflict("its rows are gone; load the file again")
+            await runs.note(tx.conn, run_id, state="loading", settled_by=by)
+        report = Report(run_id, run["kind"], rows=run["lines"], bad=run["refused"], vanished=run["vanished"], known=run["known"])
+        await _apply(db, report, run["principal_ids"], heard)
+    return report
 
 
-async def _write(db: Database, kind: Kind, feed: str, report: Report, heard: Callable[[int], None]) -> None:
-    line = 1
-    products: set[str] = set()
-    while True:
+async def abandon(db: Database, run_id: str, by: str) -> None:
+    """Of a run that asks nothing is written. Raises `NotFound`, `Conflict`."""
+    async with db.transaction() as tx:
+        await _asking(tx.conn, run_id)
+        await runs.abandon(tx.conn, run_id, by)
+
+
+async def _asking(conn: Any, run_id: str) -> dict[str, Any]:
+    run = await runs.run(conn, run_id)
+    if run is None:
+        raise NotFound("no such file was loaded")
+    if run["state"] != "asks":
+        raise Conflict(f"this file does not ask anything: it is {run['state']}")
+    return run
+
+
+@asynccontextmanager
+async def _alone(db: Database, kind: Kind) -> AsyncIterator[None]:
+    async with db.connection() as conn:
+        if not await runs.lock(conn, kind):
+            raise Conflict(f"another file of {kind} is being loaded; try again when it is done")
+        try:
+            yield
+        finally:
+            await runs.unlock(conn, kind)
+
+
+async def _stage(db: Database, file: Path, part: FileMapping, known: Known, report: Report, heard: Heard) -> set[str]:
+    """Reads and validates all of it, and notes what must be noted of the run. Returns whose rows there are."""
+    principals: set[str] = set()
+    rows: list[tuple[int, str, bytes, str]] = []
+    refused: list[Refused] = []
+
+    async def flush() -> None:
         async with db.transaction() as tx:
-            rows = await store.changed(tx.conn, kind, feed, line, BATCH)
-            if not rows:
-                break
-            line = rows[-1]["line"]
-            contents = [
-                row["content"] | {"feed_key": row["key"], "feed_hash": f"\\x{row['hash'].hex()}", "id": row["id"] or new_id()} for row in rows
-            ]
-            written = await _SAVE[kind](tx, contents)
-        for row in rows:
-            if written is not None and row["key"] not in written:
-                report.refuse(row["line"], "unknown_member", "member")
-            else:
-                report.changed += 1
-        heard(report.rows + line)
-        if kind == "guarantees":
-            products |= {content["product"] for content in contents}
-    if products:
-        await _restate_contracts(db, sorted(products))
+            await runs.stage(tx.conn, report.run_id, rows)
+            await runs.refuse(tx.conn, report.run_id, report.kind, refused)
+        rows.clear()
+        refused.clear()
 
+    def refuse(line: int, wrong: BadRow, key: str | None, cells: dict[str, str] | None) -> None:
+        report.refuse(line, wrong.reason, wrong.field)
+        refused.append((line, key, orjson.dumps(cells).decode() if cells else None, wrong.reason, wrong.field))
 
-def _rows(kind: Kind, file: Path, report: Report) -> Iterator[tuple[int, Row]]:
-    model = _MODEL[kind]
-    with files.opened(file) as table:
-        missing = {name for name, of in model.model_fields.items() if of.is_required()} - set(table.columns)
-        if missing:
-            raise Invalid(f"{kind}: the columns {', '.join(sorted(missing))} are missing", code="missing_columns")
+    with files.opened(file, part.encoding) as table:
+        if missing := part.missing(report.kind, table.columns):
+            raise Invalid(f"{report.kind}: the columns {', '.join(missing)} are missing", code="missing_columns")
+        read = part.reader(report.kind, table.columns, known.today)
         for line, cells, trouble in table.rows:
             report.rows += 1
             if trouble:
-                report.refuse(line, trouble)
-                continue
-            try:
-                yield line, model.model_validate({name: cell for name, cell in zip(table.columns, cells, strict=True) if cell != ""})
-            except ValidationError as wrong:
-                first = wrong.errors(include_input=False, include_url=False)[0]
-                where = ".".join(str(part) for part in first["loc"]) or first["msg"].removeprefix("Value error, ").partition(":")[0]
-                report.refuse(line, first["type"], where)
+                refuse(line, BadRow(trouble), None, None)
+            else:
+                named = read(cells)
+                try:
+                    key, content = contents.taken(report.kind, named, known)
+                except BadRow as wrong:
+                    refuse(line, wrong, MODELS[report.kind].key_of(named), named)
+                else:
+                    body = orjson.dumps(content)
+                    rows.append((line, key, hashlib.blake2b(body, digest_size=16).digest(), body.decode()))
+                    if report.kind in ENDS:
+                        principals.add(content["principal_id"])
+            if len(rows) + len(refused) >= STAGED:
+                await flush()
+                heard(line)
+    async with db.transaction() as tx:
+        await runs.stage(tx.conn, report.run_id, rows)
+        for twin in await runs.take_twins(tx.conn, report.run_id):
+            refuse(twin["line"], BadRow("duplicate_key"), twin["key"], contents.fields(report.kind, twin["key"], orjson.loads(twin["content"])))
+        await runs.refuse(tx.conn, report.run_id, report.kind, refused)
+        await runs.note(tx.conn, report.run_id, lines=report.rows, refused=report.bad)
+    return principals
 
 
-def _principal(row: PrincipalRow, _: _Known) -> Content:
-    return _plain(row)
+async def _ends_too_many(db: Database, part: FileMapping, principals: set[str], today: date, report: Report) -> bool:
+    """Whether a person must say so first: there are more than the mapping allows, or a row of which nobody knows whom it names."""
+    async with db.transaction() as tx:
+        report.vanished, report.known = await runs.missing(tx.conn, report.run_id, report.kind, sorted(principals), _eve(today))
+        many = report.vanished > report.known * part.ends_at_most / 100
+        report.asks = report.vanished > 0 and (many or await runs.nameless(tx.conn, report.run_id))
+        state = {"state": "asks"} if report.asks else {}
+        await runs.note(tx.conn, report.run_id, **state, vanished=report.vanished, known=report.known, principal_ids=sorted(principals))
+    return report.asks
 
 
-def _product(row: ProductRow, known: _Known) -> Content:
-    return {"code": row.code, "label": row.label, "principal_id": _principal_id(row.principal, known)}
+async def _apply(db: Database, report: Report, principals: list[str], heard: Heard) -> None:
+    """`principals`: of which whoever was not named ends."""
+    await _write(db, report, heard)
+    async with db.transaction() as tx:
+        last_day = _eve(tx.now.astimezone(CONTRACT_ZONE).date())
+    while principals:
+        async with db.transaction() as tx:
+            ids = await runs.vanished(tx.conn, report.run_id, report.kind, principals, last_day, BATCH)
+            if not ids:
+                break
+            await saving.end(tx, report.kind, ids, last_day)
+            report.ended += len(ids)
+            await runs.note(tx.conn, report.run_id, ended=report.ended)
+    async with db.transaction() as tx:
+        await runs.finish(tx.conn, report.run_id, report.kind)
 
 
-def _guarantee(row: GuaranteeRow, known: _Known) -> Content:
-    _product_of(row.product, known)
-    return _plain(row)
-
-
-def _member(row: MemberRow, known: _Known) -> Content:
-    if row.birth_date and row.birth_date > known.today:
-        raise Invalid(code="born_in_the_future")
-    derived = {"phones": row.e164, "name_key": names.name_key(row.last_name, row.first_name), "principal_id": _principal_id(row.principal, known)}
-    return _plain(row, without="principal") | derived
-
-
-def _contract(row: ContractRow, known: _Known) -> Content:
-    principal_id, principal = _product_of(row.product, known)
-    return _plain(row, without="member") | {"principal_id": principal_id, "member_key": f"{principal}/{row.member}"}
-
-
-def _plain(row: BaseModel, without: str = "") -> Content:
-    return row.model_dump(mode="json", exclude={without})
-
-
-def _principal_id(code: str, known: _Known) -> str:
-    if code not in known.principals:
-        raise Invalid(code="unknown_principal")
-    return known.principals[code]
-
-
-def _product_of(code: str, known: _Known) -> tuple[str, str]:
-    if code not in known.products:
-        raise Invalid(code="unknown_product")
-    return known.products[code]
-
-
-async def _save_principals(tx: Transaction, rows: list[Content]) -> None:
-    tx.emit(*(emits.principal(row) for row in await store.save_principals(tx.conn, rows)))
-
-
-async def _save_products(tx: Transaction, rows: list[Content]) -> None:
-    await store.save_products(tx.conn, rows)
-
-
-async def _save_guarantees(tx: Transaction, rows: list[Content]) -> None:
-    await store.save_guarantees(tx.conn, rows)
-
-
-async def _save_members(tx: Transaction, rows: list[Content]) -> None:
-    saved = await store.save_members(tx.conn, rows)
-    for row in saved:
-        if row["open_cases"]:
-            tx.card(emits.card(row))
-    tx.emit(*map(emits.member, saved), lane=Lane.BULK)
-
-
-async def _save_contracts(tx: Transaction, rows: list[Content]) -> set[str]:
-    saved = await store.save_contracts(tx.conn, rows)
-    await _tell_contracts(tx, saved)
-    return {row["feed_key"] for row in saved}
-
-
-async def _tell_contracts(tx: Transaction, rows: list[Content]) -> None:
-    products = sorted({row["product"] for row in rows})
-    versions = await store.guarantees(tx.conn, products, _today(tx))
-    states = {product: [emits.guarantee(row) for row in of] for product, of in versions.items()}
-    tx.emit(*(emits.member_contract(row, states.get(row["product"], [])) for row in rows), lane=Lane.BULK)
-
-
-def _today(tx: Transaction) -> date:
-    return tx.now.astimezone(CONTRACT_ZONE).date()
-
-
-async def _restate_contracts(db: Database, products: list[str]) -> None:
-    """A contract's event holds its guarantees: those that changed are told again, contract by contract."""
-    after = None
+async def _write(db: Database, report: Report, heard: Heard) -> None:
+    kind, line = report.kind, 1
+    products: set[str] = set()
     while True:
         async with db.transaction() as tx:
-            rows = await store.restate_contracts(tx.conn, products, after, BATCH)
+            rows = await store.changed(tx.conn, kind, report.run_id, line, BATCH)
             if not rows:
-                return
-            after = rows[-1]["id"]
-            await _tell_contracts(tx, rows)
+                break
+            line = rows[-1]["line"]
+            saved = await saving.save(tx, kind, [(row["key"], row["hash"], row["content"]) for row in rows])
+            unknown = [row for row in rows if row["key"] not in saved]
+            await runs.refuse(
+                tx.conn,
+                report.run_id,
+                kind,
+                [
+                    (row["line"], row["key"], orjson.dumps(contents.fields(kind, row["key"], row["content"])).decode(), "unknown_member", "member")
+                    for row in unknown
+                ],
+            )
+            report.changed += len(saved)
+            await runs.note(tx.conn, report.run_id, changed=report.changed)
+        failpoints.hit("feed.after_batch")
+        for row in unknown:
+            report.refuse(row["line"], "unknown_member", "member")
+        if kind == "guarantees":
+            products |= {row["content"]["product"] for row in rows}
+        heard(report.rows + line)
+    after = None
+    while products:
+        async with db.transaction() as tx:
+            after = await saving.restate_contracts(tx, sorted(products), after, BATCH)
+        if after is None:
+            break
 
 
-_MODEL: dict[Kind, type[Row]] = {
-    "principals": PrincipalRow,
-    "products": ProductRow,
-    "guarantees": GuaranteeRow,
-    "members": MemberRow,
-    "contracts": ContractRow,
-}
-_CONTENT: dict[Kind, Callable[[Any, _Known], Content]] = {
-    "principals": _principal,
-    "products": _product,
-    "guarantees": _guarantee,
-    "members": _member,
-    "contracts": _contract,
-}
-_SAVE: dict[Kind, Save] = {
-    "principals": _save_principals,
-    "products": _save_products,
-    "guarantees": _save_guarantees,
-    "members": _save_members,
-    "contracts": _save_contracts,
-}
+def _eve(day: date) -> date:
+    """The last day of whoever is not in that day's file."""
+    return day - timedelta(days=1)

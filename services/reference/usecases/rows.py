@@ -1,11 +1,12 @@
 """What a row of each feed file may hold: columns are the fields, lists are separated by `|`, an empty cell means the default."""
 
-from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticUndefined
 from stdnum.fr import siren
 
 from contracts.common import Code, Departement, Insee, Label, Number, Postcode
@@ -29,17 +30,27 @@ Departements = Annotated[list[Departement], BeforeValidator(_split)]
 Places = Annotated[list[Departement | Insee], BeforeValidator(_split)]
 
 
-class Row(BaseModel, ABC):
+class Row(BaseModel):
+    """`KEY`: the fields that make two rows the same thing."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
+    KEY: ClassVar[tuple[str, ...]]
 
     @property
-    @abstractmethod
     def key(self) -> str:
-        """What makes two rows the same thing."""
+        return "/".join(str(getattr(self, name)) for name in self.KEY)
+
+    @classmethod
+    def key_of(cls, cells: Mapping[str, str]) -> str | None:
+        """Of a row that may be wrong elsewhere; none where it does not say whom it names."""
+        named = [cells.get(name) or cls.model_fields[name].get_default() for name in cls.KEY]
+        return None if any(part in (None, PydanticUndefined) for part in named) else "/".join(map(str, named))
 
 
 class PrincipalRow(Row):
     """A principal with its terms from `valid_from`. Rates are fractions."""
+
+    KEY = ("code", "valid_from")
 
     code: Code
     label: Label
@@ -52,10 +63,6 @@ class PrincipalRow(Row):
     valid_from: date
     ended_on: date | None = None
 
-    @property
-    def key(self) -> str:
-        return f"{self.code}/{self.valid_from}"
-
     @model_validator(mode="after")
     def _known_to_the_register(self) -> Self:
         if not siren.is_valid(self.siren):
@@ -64,17 +71,17 @@ class PrincipalRow(Row):
 
 
 class ProductRow(Row):
+    KEY = ("code",)
+
     code: Code
     label: Label
     principal: Code
 
-    @property
-    def key(self) -> str:
-        return self.code
-
 
 class GuaranteeRow(Row):
     """`area`: départements, none for everywhere. `excluded`: départements or INSEE codes. Without `units_per_year` no limit."""
+
+    KEY = ("product", "code", "valid_from")
 
     product: Code
     code: Code
@@ -88,13 +95,11 @@ class GuaranteeRow(Row):
     excluded: Places = []
     valid_from: date = date(2000, 1, 1)
 
-    @property
-    def key(self) -> str:
-        return f"{self.product}/{self.code}/{self.valid_from}"
-
 
 class MemberRow(Row):
     """Phones in any form; they are kept as E.164."""
+
+    KEY = ("principal", "number")
 
     principal: Code
     number: Number
@@ -111,10 +116,6 @@ class MemberRow(Row):
     ended_on: date | None = None
 
     @property
-    def key(self) -> str:
-        return f"{self.principal}/{self.number}"
-
-    @property
     def e164(self) -> list[str]:
         """Raises `Invalid`."""
         return list(dict.fromkeys(phones.e164(typed, self.postcode) for typed in self.phones))
@@ -129,16 +130,14 @@ class MemberRow(Row):
 class ContractRow(Row):
     """Of the product's principal; `member` is the member's number there. `ends_on` is the last day covered."""
 
+    KEY = ("product", "number")
+
     number: Number
     product: Code
     member: Number
     starts_on: date
     ends_on: date | None = None
     state: Literal["active", "suspended"] = "active"
-
-    @property
-    def key(self) -> str:
-        return f"{self.product}/{self.number}"
 
     @model_validator(mode="after")
     def _forward(self) -> Self:

@@ -26,7 +26,7 @@ from services.reference.store import members as store
 from services.reference.usecases import choices, members
 
 router = APIRouter(prefix="/pages/reference", include_in_schema=False)
-templates = pages.templates(Path(__file__).parent)
+templates = pages.templates(Path(__file__).parents[1])
 
 Staff = Annotated[Caller, allow("reference:read", *DESK)]
 Writer = Annotated[Caller, allow("reference:write", *DESK)]

@@ -1,0 +1,90 @@
+"""What a file brings is stored and told in the same transaction: rows that changed, and who has left."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
+from typing import Any
+
+from services.kit.clock import new_id
+from services.kit.db import Transaction
+from services.kit.outbox import Lane
+from services.reference import emits
+from services.reference.domain.entitlement import CONTRACT_ZONE
+from services.reference.store import feed as store
+from services.reference.usecases.contents import Content
+from services.reference.usecases.mapping import Kind
+
+Rows = Sequence[tuple[str, bytes, Content]]  # key, hash, content
+
+
+async def save(tx: Transaction, kind: Kind, rows: Rows) -> set[str]:
+    """The keys of those saved: all but contracts of a member who is not known."""
+    return await _SAVE[kind](tx, [content | {"feed_key": key, "feed_hash": f"\\x{hash.hex()}", "id": new_id()} for key, hash, content in rows])
+
+
+async def end(tx: Transaction, kind: Kind, ids: Sequence[str], last_day: date) -> None:
+    """They have left; a later file that names them again takes them back."""
+    if kind == "members":
+        _tell_members(tx, await store.end_members(tx.conn, ids, last_day))
+    else:
+        await _tell_contracts(tx, await store.end_contracts(tx.conn, ids, last_day))
+
+
+async def restate_contracts(tx: Transaction, products: Sequence[str], after: str | None, limit: int) -> str | None:
+    """A contract's event holds its guarantees: the next of those whose guarantees changed are told again. Returns the last, if any."""
+    rows = await store.restate_contracts(tx.conn, products, after, limit)
+    await _tell_contracts(tx, rows)
+    return rows[-1]["id"] if rows else None
+
+
+async def _principals(tx: Transaction, rows: list[Content]) -> set[str]:
+    saved = await store.save_principals(tx.conn, rows)
+    tx.emit(*map(emits.principal, saved))
+    return _keys(rows)
+
+
+async def _products(tx: Transaction, rows: list[Content]) -> set[str]:
+    await store.save_products(tx.conn, rows)
+    return _keys(rows)
+
+
+async def _guarantees(tx: Transaction, rows: list[Content]) -> set[str]:
+    await store.save_guarantees(tx.conn, rows)
+    return _keys(rows)
+
+
+async def _members(tx: Transaction, rows: list[Content]) -> set[str]:
+    _tell_members(tx, await store.save_members(tx.conn, rows))
+    return _keys(rows)
+
+
+async def _contracts(tx: Transaction, rows: list[Content]) -> set[str]:
+    saved = await store.save_contracts(tx.conn, rows)
+    await _tell_contracts(tx, saved)
+    return _keys(saved)
+
+
+def _keys(rows: Sequence[Content]) -> set[str]:
+    return {row["feed_key"] for row in rows}
+
+
+def _tell_members(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    for row in rows:
+        if row["open_cases"]:
+            tx.card(emits.card(row))
+    tx.emit(*map(emits.member, rows), lane=Lane.BULK)
+
+
+async def _tell_contracts(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    today = tx.now.astimezone(CONTRACT_ZONE).date()
+    versions = await store.guarantees(tx.conn, sorted({row["product"] for row in rows}), today)
+    states = {product: [emits.guarantee(row) for row in of] for product, of in versions.items()}
+    tx.emit(*(emits.member_contract(row, states.get(row["product"], [])) for row in rows), lane=Lane.BULK)
+
+
+_SAVE: dict[Kind, Callable[[Transaction, list[Content]], Awaitable[set[str]]]] = {
+    "principals": _principals,
+    "products": _products,
+    "guarantees": _guarantees,
+    "members": _members,
+    "contracts": _contracts,
+}
