@@ -36,7 +36,7 @@ class Standing:
 
 @contextlib.asynccontextmanager
 async def database(running: Running, service: str) -> AsyncIterator[Database]:
-    db = await Database.connect(service, running.database(service), size=2)
+    db = await Database.connect(service, running.database(service), size=4)
     try:
         yield db
     finally:

@@ -9,14 +9,15 @@ from services.kit.db import Connection
 Rows = list[dict[str, Any]]
 
 
-async def changed(conn: Connection, kind: str, feed: str, after_line: int, limit: int) -> Rows:
-    """The next staged rows, in the file's order, that differ from what is stored."""
+async def changed(conn: Connection, kind: str, feed: str, after_line: int, until_line: int, limit: int) -> Rows:
+    """The first of these staged rows, in the file's order, that differ from what is stored."""
     rows = await conn.fetch(
         "select s.line, s.key, s.hash, s.content::jsonb as content from staged s left join loaded k on k.kind = $1 and k.feed_key = s.key"
-        " where s.feed = $2 and s.line > $3 and k.feed_hash is distinct from s.hash order by s.line limit $4",
+        " where s.feed = $2 and s.line > $3 and s.line <= $4 and k.feed_hash is distinct from s.hash order by s.line limit $5",
         kind,
         feed,
         after_line,
+        until_line,
         limit,
     )
     return [dict(row) for row in rows]

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from services.kit.db import Connection
+
+PATIENCE_S = 600  # of statements that go through a whole file
 
 Rows = list[dict[str, Any]]
 Refused = tuple[int, str | None, str | None, str, str]  # line, key, cells as JSON, reason, field
@@ -48,26 +50,40 @@ async def refuse(conn: Connection, run_id: str, kind: str, rows: Sequence[Refuse
     )
 
 
+async def whole(conn: Connection) -> None:
+    """Until the transaction ends, statements go through all that is staged at once: nobody has counted it, and a plan for a few rows would
+    take hours."""
+    await conn.execute("set local enable_nestloop = off")
+
+
 async def take_twins(conn: Connection, run_id: str) -> Rows:
     """Of rows with the same key the first one stays staged; the others, taken out."""
-    rows = await conn.fetch(
-        "delete from staged s using (select line, row_number() over (partition by key order by line) as place from staged where feed = $1) n"
-        " where s.feed = $1 and s.line = n.line and n.place > 1 returning s.line, s.key, s.content",
+    lines = await conn.fetch(
+        "select line from (select line, row_number() over (partition by key order by line) as place from staged where feed = $1) s where place > 1",
         run_id,
+        timeout=PATIENCE_S,
+    )
+    rows = await conn.fetch(
+        "delete from staged where feed = $1 and line = any($2::int[]) returning line, key, content", run_id, [row["line"] for row in lines]
     )
     return [dict(row) for row in rows]
+
+
+async def last_line(conn: Connection, run_id: str) -> int:
+    line: int = await conn.fetchval("select coalesce(max(line), 0) from staged where feed = $1", run_id)
+    return line
 
 
 async def missing(conn: Connection, run_id: str, kind: str, principal_ids: Sequence[str], day: date) -> tuple[int, int]:
     """How many of these principals' members or contracts a full file does not name, and how many there are. One whose row was refused is
     named."""
-    row = await conn.fetchrow(_MISSING[kind], principal_ids, day, run_id)
+    row = await conn.fetchrow(_MISSING[kind], principal_ids, day, run_id, timeout=PATIENCE_S)
     assert row is not None
     return row["vanished"], row["known"]
 
 
-async def vanished(conn: Connection, run_id: str, kind: str, principal_ids: Sequence[str], day: date, limit: int) -> list[str]:
-    rows = await conn.fetch(_VANISHED[kind], principal_ids, day, run_id, limit)
+async def vanished(conn: Connection, run_id: str, kind: str, principal_ids: Sequence[str], day: date) -> list[str]:
+    rows = await conn.fetch(_VANISHED[kind], principal_ids, day, run_id, timeout=PATIENCE_S)
     return [row["id"] for row in rows]
 
 
@@ -88,14 +104,19 @@ async def note(conn: Connection, run_id: str, **columns: Any) -> None:
     await conn.execute(f"update feed_run set {names} where id = $1", run_id, *columns.values())  # noqa: S608 - our own names
 
 
+async def count(conn: Connection, run_id: str, column: Literal["changed", "ended"], more: int) -> None:
+    await conn.execute(f"update feed_run set {column} = {column} + $2 where id = $1", run_id, more)  # noqa: S608 - our own names
+
+
 async def finish(conn: Connection, run_id: str, kind: str) -> None:
     """Older refusals of what this file named are settled by it."""
     await conn.execute(
         "update feed_refused r set state = 'superseded', settled_at = now() where r.kind = $2 and r.state = 'open' and r.run_id <> $1::uuid"
-        " and (exists (select from staged s where s.feed = $1::text and s.key = r.key)"
-        " or exists (select from feed_refused n where n.run_id = $1::uuid and n.key = r.key))",
+        " and r.key in (select key from staged where feed = $1::text"
+        " union all select key from feed_refused where run_id = $1::uuid and key is not null)",
         run_id,
         kind,
+        timeout=PATIENCE_S,
     )
     await conn.execute(
         "update feed_run set state = 'done', ended_at = now(), refused = (select count(*) from feed_refused where run_id = $1) where id = $1", run_id
@@ -114,7 +135,7 @@ async def abandon(conn: Connection, run_id: str, by: str) -> None:
 
 
 async def clear(conn: Connection, run_ids: Sequence[str]) -> None:
-    await conn.execute("delete from staged where feed = any($1::text[])", run_ids)
+    await conn.execute("delete from staged where feed = any($1::text[])", run_ids, timeout=PATIENCE_S)
 
 
 async def run(conn: Connection, run_id: str) -> dict[str, Any] | None:
@@ -174,6 +195,6 @@ _MISSING = {
     for kind, lasting in _LASTING.items()
 }
 _VANISHED = {
-    kind: f"select t.id from {lasting} and {_UNNAMED} limit $4"  # noqa: S608 - our own text
+    kind: f"select t.id from {lasting} and {_UNNAMED}"  # noqa: S608 - our own text
     for kind, lasting in _LASTING.items()
 }

@@ -2,6 +2,7 @@
 file ended. The same file twice does nothing; a load that was killed is taken up by loading the file again. One file of a kind at a time.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import orjson
 
 from services.kit import failpoints
 from services.kit.clock import new_id
-from services.kit.db import Database
+from services.kit.db import Database, Transaction
 from services.kit.errors import Conflict, Invalid, NotFound
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
@@ -26,6 +27,7 @@ from services.reference.usecases.mapping import ENDS, MODELS, FileMapping, Kind,
 
 BATCH = 2_000
 STAGED = 10_000
+WORKERS = 2
 LISTED = 1_000  # refused rows that a report names; all are counted and kept
 KINDS: tuple[Kind, ...] = get_args(Kind)  # none refers to one that follows it
 OURS = Mapping()
@@ -176,6 +178,7 @@ async def _stage(db: Database, file: Path, part: FileMapping, known: Known, repo
                 heard(line)
     async with db.transaction() as tx:
         await runs.stage(tx.conn, report.run_id, rows)
+        await runs.whole(tx.conn)
         for twin in await runs.take_twins(tx.conn, report.run_id):
             refuse(twin["line"], BadRow("duplicate_key"), twin["key"], contents.fields(report.kind, twin["key"], orjson.loads(twin["content"])))
         await runs.refuse(tx.conn, report.run_id, report.kind, refused)
@@ -186,6 +189,7 @@ async def _stage(db: Database, file: Path, part: FileMapping, known: Known, repo
 async def _ends_too_many(db: Database, part: FileMapping, principals: set[str], today: date, report: Report) -> bool:
     """Whether a person must say so first: there are more than the mapping allows, or a row of which nobody knows whom it names."""
     async with db.transaction() as tx:
+        await runs.whole(tx.conn)
         report.vanished, report.known = await runs.missing(tx.conn, report.run_id, report.kind, sorted(principals), _eve(today))
         many = report.vanished > report.known * part.ends_at_most / 100
         report.asks = report.vanished > 0 and (many or await runs.nameless(tx.conn, report.run_id))
@@ -197,54 +201,80 @@ async def _ends_too_many(db: Database, part: FileMapping, principals: set[str], 
 async def _apply(db: Database, report: Report, principals: list[str], heard: Heard) -> None:
     """`principals`: of which whoever was not named ends."""
     await _write(db, report, heard)
+    if principals:
+        await _end(db, report, principals)
     async with db.transaction() as tx:
-        last_day = _eve(tx.now.astimezone(CONTRACT_ZONE).date())
-    while principals:
-        async with db.transaction() as tx:
-            ids = await runs.vanished(tx.conn, report.run_id, report.kind, principals, last_day, BATCH)
-            if not ids:
-                break
-            await saving.end(tx, report.kind, ids, last_day)
-            report.ended += len(ids)
-            await runs.note(tx.conn, report.run_id, ended=report.ended)
-    async with db.transaction() as tx:
+        await runs.whole(tx.conn)
         await runs.finish(tx.conn, report.run_id, report.kind)
 
 
 async def _write(db: Database, report: Report, heard: Heard) -> None:
-    kind, line = report.kind, 1
+    """Window by window; the database works on one while we work on another."""
+    async with db.transaction() as tx:
+        last = await runs.last_line(tx.conn, report.run_id)
+    windows = iter(range(1, last, STAGED))
     products: set[str] = set()
-    while True:
-        async with db.transaction() as tx:
-            rows = await store.changed(tx.conn, kind, report.run_id, line, BATCH)
-            if not rows:
-                break
-            line = rows[-1]["line"]
-            saved = await saving.save(tx, kind, [(row["key"], row["hash"], row["content"]) for row in rows])
-            unknown = [row for row in rows if row["key"] not in saved]
-            await runs.refuse(
-                tx.conn,
-                report.run_id,
-                kind,
-                [
-                    (row["line"], row["key"], orjson.dumps(contents.fields(kind, row["key"], row["content"])).decode(), "unknown_member", "member")
-                    for row in unknown
-                ],
-            )
-            report.changed += len(saved)
-            await runs.note(tx.conn, report.run_id, changed=report.changed)
-        failpoints.hit("feed.after_batch")
-        for row in unknown:
-            report.refuse(row["line"], "unknown_member", "member")
-        if kind == "guarantees":
-            products |= {row["content"]["product"] for row in rows}
-        heard(report.rows + line)
+
+    async def work() -> None:
+        for first in windows:
+            line = first
+            while line < first + STAGED:
+                async with db.transaction() as tx:
+                    rows = await store.changed(tx.conn, report.kind, report.run_id, line, first + STAGED, BATCH)
+                    unknown = await _save(tx, report, rows) if rows else []
+                failpoints.hit("feed.after_batch")
+                for row in unknown:
+                    report.refuse(row["line"], "unknown_member", "member")
+                if report.kind == "guarantees":
+                    products.update(row["content"]["product"] for row in rows)
+                line = rows[-1]["line"] if len(rows) == BATCH else first + STAGED
+            heard(report.rows + line)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(work())
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    await _restate(db, sorted(products))
+
+
+async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the rows whose member nobody knows."""
+    saved = await saving.save(tx, report.kind, [(row["key"], row["hash"], row["content"]) for row in rows])
+    unknown = [row for row in rows if row["key"] not in saved]
+    await runs.refuse(tx.conn, report.run_id, report.kind, [_unknown(report.kind, row) for row in unknown])
+    await tx.flush()
+    await runs.count(tx.conn, report.run_id, "changed", len(saved))  # last, since everybody counts there
+    report.changed += len(saved)
+    return unknown
+
+
+def _unknown(kind: Kind, row: dict[str, Any]) -> Refused:
+    cells = orjson.dumps(contents.fields(kind, row["key"], row["content"])).decode()
+    return row["line"], row["key"], cells, "unknown_member", "member"
+
+
+async def _restate(db: Database, products: list[str]) -> None:
     after = None
     while products:
         async with db.transaction() as tx:
-            after = await saving.restate_contracts(tx, sorted(products), after, BATCH)
+            after = await saving.restate_contracts(tx, products, after, BATCH)
         if after is None:
-            break
+            return
+
+
+async def _end(db: Database, report: Report, principals: list[str]) -> None:
+    async with db.transaction() as tx:
+        await runs.whole(tx.conn)
+        last_day = _eve(tx.now.astimezone(CONTRACT_ZONE).date())
+        ids = await runs.vanished(tx.conn, report.run_id, report.kind, principals, last_day)
+    for place in range(0, len(ids), BATCH):
+        async with db.transaction() as tx:
+            batch = ids[place : place + BATCH]
+            await saving.end(tx, report.kind, batch, last_day)
+            await runs.count(tx.conn, report.run_id, "ended", len(batch))
+        report.ended += len(batch)
 
 
 def _eve(day: date) -> date:
