@@ -119,9 +119,9 @@ async def _load(running: "Running", files: list[tuple["Kind", Path]], mapping: P
     from deploy import operations  # noqa: PLC0415
     from services.kit.errors import Invalid  # noqa: PLC0415
     from services.reference.usecases import mapping as mappings  # noqa: PLC0415
-    from services.reference.usecases.feed import OURS, load_csv  # noqa: PLC0415
+    from services.reference.usecases.feed import load_csv  # noqa: PLC0415
 
-    means = mappings.read(mapping) if mapping else OURS
+    means = mappings.read(mapping) if mapping else mappings.OURS
     os.nice(NICENESS)
     loaded = []
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())

@@ -15,6 +15,7 @@ from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from random import Random
+from string import ascii_uppercase
 from typing import Any
 
 from deploy.demo import files, geography, words
@@ -37,7 +38,7 @@ MEMBER = (
     *("principal", "number", "civility", "last_name", "first_name", "birth_date"),
     *("phones", "emails", "address", "insee", "postcode", "ended_on"),
 )
-CONTRACT = ("number", "product", "member", "starts_on", "ends_on", "state")
+CONTRACT = ("number", "product", "member", "starts_on", "ends_on", "state", "plate")
 _WRONG: tuple[dict[str, Any], ...] = (
     {"birth_date": "2190-01-01"},
     {"birth_date": "31/02/1970"},
@@ -201,7 +202,8 @@ def _contracts(random: Random, serial: int, product: Product, today: date) -> It
     started = today - timedelta(days=random.randint(0, 3_000))
     prefix = f"{product.code[:2].upper()}-{serial:07d}"
     suspended = "suspended" if random.random() < 0.02 else "active"
-    yield {"number": f"{prefix}-1", "product": product.code, "starts_on": started, "ends_on": "", "state": suspended}
+    plate = _plate(serial) if "towing" in product.services else ""
+    yield {"number": f"{prefix}-1", "product": product.code, "starts_on": started, "ends_on": "", "state": suspended, "plate": plate}
     if random.random() < MORE_CONTRACTS:
         of_same = [one for one in PRODUCTS if one.principal == product.principal]
         ended = random.random() < HELD_BEFORE
@@ -211,7 +213,15 @@ def _contracts(random: Random, serial: int, product: Product, today: date) -> It
             "starts_on": started - timedelta(days=700) if ended else started,
             "ends_on": started - timedelta(days=1) if ended else "",
             "state": "active",
+            "plate": "",
         }
+
+
+def _plate(serial: int) -> str:
+    """Each another: AA-001-AA and so on."""
+    letters, digits = divmod(serial, 1000)
+    one, two, three, four = (ascii_uppercase[letters // 26**place % 26] for place in (3, 2, 1, 0))
+    return f"{one}{two}-{digits:03d}-{three}{four}"
 
 
 @contextmanager

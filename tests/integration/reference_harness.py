@@ -20,8 +20,8 @@ from services.kit.migrate import migrate
 from services.kit.outbox import Lane
 from services.kit.subscriptions import Table
 from services.reference.listens import SUBSCRIPTIONS
-from services.reference.usecases.feed import OURS, Report, load_csv
-from services.reference.usecases.mapping import Mapping
+from services.reference.usecases.feed import Report, load_csv
+from services.reference.usecases.mapping import OURS, Mapping
 from tests.integration.hearing import hear
 
 FOLDER = Path("services/reference/migrations")
@@ -38,7 +38,8 @@ FILES = {
     "banque_orvane;ORV-1;Dùpont-Léger;Hélène;1961-03-14;06 39 98 00 01;helene.dupont@courriel.example;69123;69001\n"
     "banque_orvane;ORV-2;Hoarau;Jean;1980-01-02;0692 12 34 56;;97411;97400\n"
     "assur_lys;LYS-1;Dupont;Marc;1975-05-05;01 23 45 67 89;;42218;42000\n",
-    "contracts": f"number,product,member,starts_on\nC-1,home_plus,ORV-1,{STARTED}\nC-2,home_plus,ORV-2,{STARTED}\nL-1,home_lys,LYS-1,{STARTED}\n",
+    "contracts": f"number,product,member,starts_on,plate\nC-1,home_plus,ORV-1,{STARTED},\nC-2,home_plus,ORV-2,{STARTED},ab-123-cd\n"
+    f"L-1,home_lys,LYS-1,{STARTED},\n",
 }
 
 

@@ -86,18 +86,50 @@ def rows(said: CompletedProcess[str]) -> dict[str, list[str]]:
 def test_files_are_loaded_whatever_their_order_and_a_refused_row_is_told_with_its_line(entraide: Entraide, files: list[Path]) -> None:
     said = entraide("feed", "load", *files)
     assert rows(said) == {
-        "principals.csv": ["1", "1", "0", "0"],
-        "products.csv": ["1", "1", "0", "0"],
-        "guarantees.csv": ["1", "1", "0", "0"],
-        "members-1.csv": ["1", "1", "0", "0"],
-        "contracts-1.csv": ["2", "1", "0", "1"],
+        "principals.csv": ["1", "1", "0", "0", "0"],
+        "products.csv": ["1", "1", "0", "0", "0"],
+        "guarantees.csv": ["1", "1", "0", "0", "0"],
+        "members-1.csv": ["1", "1", "0", "0", "0"],
+        "contracts-1.csv": ["2", "1", "0", "1", "0"],
     }
     assert "contracts-1.csv line 3: unknown_member member" in said.stdout
     assert said.returncode == 1
 
     again = entraide("feed", "load", *files[1:])
-    assert [counts[1:] for counts in rows(again).values()] == [["0", "1", "0"]] * 4
+    assert [counts[1:] for counts in rows(again).values()] == [["0", "1", "0", "0"]] * 4
     assert again.returncode == 0
+
+
+def test_a_refused_row_is_listed_mended_and_taken(entraide: Entraide, files: list[Path], tmp_path: Path) -> None:
+    assert entraide("feed", "load", *files[1:]).returncode == 0
+    wrong = tmp_path / "members-2.csv"
+    wrong.write_text("principal,number,last_name,birth_date\nops_alma,O-7010,Riou,31/02/1961\nops_alma,O-7011,Riou,nobody knows\n")
+    assert entraide("feed", "load", wrong).returncode == 1
+    listed = entraide("feed", "repair").stdout
+    one, other = (line.split()[0] for line in listed.splitlines() if "members-2.csv line" in line)
+    assert "birth_date" in listed and '"number":"O-7010"' in listed
+    still = entraide("feed", "repair", one, "birth_date=1961-02-30")
+    assert (still.returncode, "the row still cannot be taken" in still.stderr) == (1, True)
+    assert entraide("feed", "repair", one, "birth_date=1961-02-28").stdout == "taken\n"
+    assert entraide("feed", "repair", other, "--drop").stdout == "dropped\n"
+    assert "members-2.csv" not in entraide("feed", "repair").stdout
+    assert "settled" in entraide("feed", "repair", one).stderr
+
+
+def test_a_full_file_that_would_end_too_many_asks_and_is_left_or_confirmed(entraide: Entraide, files: list[Path], tmp_path: Path) -> None:
+    means = tmp_path / "alma.toml"
+    means.write_text('principal = "ops_alma"\n[members]\nmode = "full"\ncolumns = { number = "NUM", last_name = "NOM" }\n')
+    assert entraide("feed", "load", *files[1:]).returncode == 0
+    none = tmp_path / "members-3.csv"
+    none.write_text("NUM;NOM\nO-7099;Autre\n")
+    asked = [entraide("feed", "load", "--mapping", means, none) for _ in range(2)]
+    assert [said.returncode for said in asked] == [1, 1] and "was not written" in asked[0].stdout
+    _, run = (next(line for line in said.stdout.splitlines() if "feed confirm" in line).split()[-1] for said in asked)
+    shown = [line for line in entraide("feed", "history").stdout.splitlines() if "members-3.csv" in line]
+    assert len(shown) == 2 and "asks" in shown[0] and "abandoned" in shown[1]
+    assert entraide("feed", "confirm", run).stdout.startswith("1 changed, ")
+    assert "does not ask" in entraide("feed", "abandon", run).stderr
+    assert "by its id" in entraide("feed", "confirm", "members-3.csv").stderr
 
 
 def test_a_file_that_is_no_feed_is_named_before_anything_is_loaded(entraide: Entraide, files: list[Path]) -> None:

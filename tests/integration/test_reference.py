@@ -299,6 +299,7 @@ async def test_a_card_lives_from_the_first_open_case_to_the_last_and_follows_eve
         ("14/03/1961", "ORV-1"),
         ("dupont saint-étienne", "LYS-1"),
         ("hoar", "ORV-2"),
+        ("AB 123 CD", "ORV-2"),
         ("Helene.Dupont@courriel.example", "ORV-1"),
         ("dupon leget 14/03/1961", "ORV-1"),
         ("helene dupont leger 14/03/1916", "ORV-1"),

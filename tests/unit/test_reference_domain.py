@@ -250,9 +250,9 @@ TOWNS = {"lyon": ["69123"], "saint etienne": ["42218"]}
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ("orv-778812", names.Query(number="ORV-778812")),
-        ("06 39 98 00 01", names.Query(number="0639980001", phone="06 39 98 00 01")),
-        ("+33639980001", names.Query(number="+33639980001", phone="+33639980001")),
+        ("orv-778812", names.Query(number="ORV-778812", plate="ORV778812")),
+        ("06 39 98 00 01", names.Query(number="0639980001", plate="0639980001", phone="06 39 98 00 01")),
+        ("+33639980001", names.Query(number="+33639980001", plate="33639980001", phone="+33639980001")),
         ("dupont 14/03/1961", names.Query(names=("dupont",), birth_date=date(1961, 3, 14))),
         ("14.3.1961 Hélène Dupont", names.Query(names=("helene dupont", "dupont helene"), birth_date=date(1961, 3, 14))),
         ("dupont 1961-03-14", names.Query(names=("dupont",), birth_date=date(1961, 3, 14))),

@@ -35,6 +35,8 @@ class ContractBrief(BaseModel):
     starts_on: date
     ends_on: date | None
     state: str
+    plate: str | None
+    vin: str | None
 
 
 class MemberBrief(BaseModel):
@@ -105,8 +107,8 @@ class Added(BaseModel):
 async def find_members(
     caller: Staff, request: Request, q: Annotated[str, Query(min_length=2, max_length=120, description="as typed")]
 ) -> dict[str, list[MemberBrief]]:
-    """At most 20: by number, phone in any form, e-mail, name with birth date ("dupont 14/03/1961"), name and town ("dupont lyon"), or a name's
-    beginning. A name with a birth date or a town may be misspelt, and so may the date: then the likeliest come first."""
+    """At most 20: by number, phone or plate in any form, e-mail, name with birth date ("dupont 14/03/1961"), name and town ("dupont lyon"), or a
+    name's beginning. A name with a birth date or a town may be misspelt, and so may the date: then the likeliest come first."""
     async with request.app.state.db.connection() as conn:
         rows = await members.search(conn, q)
     return {"members": [MemberBrief.model_validate(_named(row)) for row in rows]}

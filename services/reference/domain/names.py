@@ -18,6 +18,7 @@ class Query:
     """What a search asks for. `names`: prefixes of the folded name, in every order worth trying."""
 
     number: str | None = None
+    plate: str | None = None
     phone: str | None = None  # as typed
     email: str | None = None
     names: tuple[str, ...] = ()
@@ -40,16 +41,21 @@ def fold(text: str) -> str:
     return " ".join("".join(sign if sign.isascii() and sign.isalnum() else "" if unicodedata.combining(sign) else " " for sign in plain).split())
 
 
+def compact(text: str) -> str:
+    """Capitals and digits alone, as numbers and plates are compared: `ab-123-cd` is AB123CD."""
+    return "".join(sign for sign in text.upper() if sign.isascii() and sign.isalnum())
+
+
 def name_key(last_name: str, first_name: str) -> str:
     return f"{fold(last_name)} {fold(first_name)}".strip()
 
 
 def parse(text: str, communes: Mapping[str, Sequence[str]]) -> Query:
-    """`communes`: folded name -> INSEE codes. A text of digits may be a number and a phone: both are asked."""
+    """`communes`: folded name -> INSEE codes. What has digits may be a number, a plate and a phone: all are asked."""
     text = text.strip()
     if _EMAIL.fullmatch(text):
         return Query(email=text.lower())
-    compact = "".join(text.split()).upper()
+    number = "".join(text.split()).upper()
     phone = text if _PHONE.fullmatch(text) else None
     born, rest = _birth_date(text)
     words = fold(rest).split()
@@ -57,8 +63,8 @@ def parse(text: str, communes: Mapping[str, Sequence[str]]) -> Query:
         town = " ".join(_SAINTS.get(word, word) for word in words[split:])
         if town in communes:
             return Query(names=_orders(words[:split]), birth_date=born, communes=tuple(communes[town]))
-    if born is None and (phone or (any(sign.isdigit() for sign in compact) and re.fullmatch(r"[A-Z0-9-]{3,40}", compact))):
-        return Query(number=compact, phone=phone)
+    if born is None and (phone or (any(sign.isdigit() for sign in number) and re.fullmatch(r"[A-Z0-9-]{3,40}", number))):
+        return Query(number=number, plate=compact(text), phone=phone)
     return Query(names=_orders(words), birth_date=born)
 
 

@@ -94,12 +94,13 @@ async def save_members(conn: Connection, rows: Rows) -> Rows:
 async def save_contracts(conn: Connection, rows: Rows) -> Rows:
     """As they stand then. A row whose member is not known is missing from the answer."""
     saved = await conn.fetch(
-        "insert into contract as c (id, number, principal_id, member_id, product, starts_on, ends_on, state, version, feed_key, feed_hash)"
-        " select r.id, r.number, r.principal_id, m.id, r.product, r.starts_on, r.ends_on, r.state, 1, r.feed_key, r.feed_hash"
+        "insert into contract as c (id, number, principal_id, member_id, product, starts_on, ends_on, state, plate, vin, version, feed_key,"
+        " feed_hash)"
+        " select r.id, r.number, r.principal_id, m.id, r.product, r.starts_on, r.ends_on, r.state, r.plate, r.vin, 1, r.feed_key, r.feed_hash"
         " from jsonb_to_recordset($1) as r (id uuid, number text, principal_id uuid, member_key text, product text, starts_on date, ends_on date,"
-        " state text, feed_key text, feed_hash bytea) join member m on m.feed_key = r.member_key"
+        " state text, plate text, vin text, feed_key text, feed_hash bytea) join member m on m.feed_key = r.member_key"
         " on conflict (feed_key) do update set member_id = excluded.member_id, starts_on = excluded.starts_on, ends_on = excluded.ends_on,"
-        " state = excluded.state, feed_hash = excluded.feed_hash, version = c.version + 1 returning *",
+        " state = excluded.state, plate = excluded.plate, vin = excluded.vin, feed_hash = excluded.feed_hash, version = c.version + 1 returning *",
         rows,
     )
     return [dict(row) for row in saved]

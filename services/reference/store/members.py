@@ -13,10 +13,11 @@ async def search(conn: Connection, query: Query, phones: Sequence[str]) -> list[
     """At most 20, with their contracts. `phones`: what the typed phone can mean, E.164."""
     if query.number or query.phone:
         rows = await conn.fetch(
-            "select * from member_sheet where id in (select id from member where number = $1 union select id from member where phones && $2)"
-            " order by ended_on nulls first, name_key limit 20",
+            "select * from member_sheet where id in (select id from member where number = $1 union select id from member where phones && $2"
+            " union select member_id from contract where plate = $3) order by ended_on nulls first, name_key limit 20",
             query.number,
             phones,
+            query.plate,
         )
     elif query.email:
         rows = await conn.fetch(

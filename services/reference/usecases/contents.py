@@ -89,7 +89,7 @@ def _contract(row: ContractRow, known: Known) -> Content:
 
 
 def _plain(row: Row, without: str = "") -> Content:
-    return row.model_dump(mode="json", exclude={without})
+    return row.model_dump(mode="json", exclude={without}, exclude_none=True)  # a field that is new one day changes no row that lacks it
 
 
 def _principal_id(code: str, known: Known) -> str:

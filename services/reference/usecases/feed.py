@@ -23,14 +23,14 @@ from services.reference.store import runs
 from services.reference.store.runs import Refused
 from services.reference.usecases import contents, files, saving
 from services.reference.usecases.contents import BadRow, Known
-from services.reference.usecases.mapping import ENDS, MODELS, FileMapping, Kind, Mapping
+from services.reference.usecases.mapping import ENDS, MODELS, OURS, FileMapping, Kind, Mapping
 
 BATCH = 2_000
 STAGED = 10_000
 WORKERS = 2
 LISTED = 1_000  # refused rows that a report names; all are counted and kept
 KINDS: tuple[Kind, ...] = get_args(Kind)  # none refers to one that follows it
-OURS = Mapping()
+
 
 Heard = Callable[[int], None]
 

@@ -141,6 +141,9 @@ class Mapping(_Part):
         return part
 
 
+OURS = Mapping()  # of files that have our columns
+
+
 def read(file: Path) -> Mapping:
     """Raises `Invalid` that says what is wrong with the file."""
     try:

@@ -11,6 +11,7 @@ from stdnum.fr import siren
 
 from contracts.common import Code, Departement, Insee, Label, Number, Postcode
 from services.kit import phones, places
+from services.reference.domain.names import compact
 
 
 def _split(cell: object) -> object:
@@ -128,7 +129,8 @@ class MemberRow(Row):
 
 
 class ContractRow(Row):
-    """Of the product's principal; `member` is the member's number there. `ends_on` is the last day covered."""
+    """Of the product's principal; `member` is the member's number there. `ends_on` is the last day covered. Of a vehicle the plate as it is
+    written anywhere, and the VIN (ISO 3779)."""
 
     KEY = ("product", "number")
 
@@ -138,6 +140,8 @@ class ContractRow(Row):
     starts_on: date
     ends_on: date | None = None
     state: Literal["active", "suspended"] = "active"
+    plate: Annotated[str, BeforeValidator(compact), StringConstraints(pattern=r"^[A-Z0-9]{4,10}$")] | None = None
+    vin: Annotated[str, StringConstraints(pattern=r"^[A-HJ-NPR-Z0-9]{17}$", to_upper=True)] | None = None
 
     @model_validator(mode="after")
     def _forward(self) -> Self:
