@@ -4,7 +4,7 @@ BIN := .venv/bin
 T ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check contracts bench chaos up down secrets lock clean
+.PHONY: help demo test check contracts bench bench-reference chaos up down secrets lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ contracts: .venv/dev  ## writes the schemas, the AsyncAPI document and docs/even
 
 bench: .venv/dev  ## measures, each figure against a yardstick in the same run
 	$(BIN)/python -m tests.bench
+
+bench-reference: .venv/dev  ## the same for members, contracts and their search, at full size
+	$(BIN)/python -m tests.bench.reference
 
 chaos: .venv/dev vendor  ## kills processes, broker and database while cases are played, then checks them (SECONDS=90 SEED=1)
 	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

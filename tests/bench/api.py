@@ -20,22 +20,28 @@ SERVICE = "intake"
 
 
 @asynccontextmanager
-async def web(stack: Stack) -> AsyncIterator[Load]:
-    """Intake's web process, and the load for it."""
-    await migrate_service(stack, SERVICE)
+async def serving(stack: Stack, service: str) -> AsyncIterator[tuple[int, str]]:
+    """The port of a service's web process, and an agent's token."""
     keys, listens = Keys(stack.folder), listening_socket()
     port = listens.getsockname()[1]
-    environment = {**stack.environment(SERVICE), "ENTRAIDE_JWKS_FILE": str(keys.jwks_file)}
-    process = Process(f"{SERVICE}-web", f"services.{SERVICE}.main", environment, stack.folder / f"{SERVICE}-web.log", listens)
+    environment = {**stack.environment(service), "ENTRAIDE_JWKS_FILE": str(keys.jwks_file)}
+    process = Process(f"{service}-web", f"services.{service}.main", environment, stack.folder / f"{service}-web.log", listens)
     running = asyncio.create_task(process.run())
     try:
         await _answers(process, f"http://127.0.0.1:{port}")
-        token = keys.token(SERVICE, str(uuid4()), "agent")
-        yield Load(port, f"/api/{SERVICE}/v1/cases", bodies(1000), {"Authorization": f"Bearer {token}"})
+        yield port, keys.token(service, str(uuid4()), "agent")
     finally:
         await process.stop()
         await running
         listens.close()
+
+
+@asynccontextmanager
+async def web(stack: Stack) -> AsyncIterator[Load]:
+    """Intake's web process, and the load for it."""
+    await migrate_service(stack, SERVICE)
+    async with serving(stack, SERVICE) as (port, token):
+        yield Load(port, f"/api/{SERVICE}/v1/cases", bodies(1000), {"Authorization": f"Bearer {token}"})
 
 
 def bodies(n: int) -> list[str]:

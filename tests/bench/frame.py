@@ -1,4 +1,4 @@
-"""How figures are compared, judged and printed. What each figure must reach stands in BOUNDS."""
+"""How figures are compared, judged and printed. What each figure of `make bench` must reach stands in BOUNDS."""
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -94,11 +94,11 @@ async def compare(a: Run, b: Run, rounds: int = 3) -> Compared:
     return compared(figures["a"], figures["b"])
 
 
-def missed(lines: Iterable[Line]) -> list[str]:
+def missed(lines: Iterable[Line], bounds: Mapping[tuple[str, str], Bound] = BOUNDS) -> list[str]:
     """What is below its must, and what has a must but no line."""
     found = {(line.name, line.yardstick): line.ratio for line in lines}
     wrong = []
-    for (name, yardstick), bound in BOUNDS.items():
+    for (name, yardstick), bound in bounds.items():
         ratio = found.get((name, yardstick))
         if ratio is None:
             wrong.append(f"{name} vs {yardstick}: not measured, must be {bound.limit(bound.must)}")
@@ -107,11 +107,11 @@ def missed(lines: Iterable[Line]) -> list[str]:
     return wrong
 
 
-def table(lines: Iterable[Line]) -> Table:
+def table(lines: Iterable[Line], bounds: Mapping[tuple[str, str], Bound] = BOUNDS) -> Table:
     shown = Table("figure", "value", "unit", "yardstick", "ratio", "must", "aim", "")
     for line in lines:
         row = [line.name, three_digits(line.value), line.unit]
-        bound = BOUNDS.get((line.name, line.yardstick or ""))
+        bound = bounds.get((line.name, line.yardstick or ""))
         if line.ratio is not None:
             row += [line.yardstick or "", three_digits(line.ratio)]
         if line.ratio is not None and bound:
@@ -120,11 +120,11 @@ def table(lines: Iterable[Line]) -> Table:
     return shown
 
 
-def report(lines: list[Line], out: TextIO | None = None) -> int:
+def report(lines: list[Line], out: TextIO | None = None, bounds: Mapping[tuple[str, str], Bound] = BOUNDS) -> int:
     """Prints the table, what missed its must, and last one line per figure and yardstick. Returns the exit status."""
     out = out or sys.stdout
-    Console(file=out, width=110).print(table(lines))
-    wrong = missed(lines)
+    Console(file=out, width=110).print(table(lines, bounds))
+    wrong = missed(lines, bounds)
     for text in wrong:
         print(f"MISSED {text}", file=out)
     for line in lines:
