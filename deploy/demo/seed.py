@@ -15,7 +15,6 @@ from services.dispatch.usecases import providers as dispatch
 from services.gateway import usecases as gateway
 from services.gateway.domain import NewClient, NewUser
 from services.kit.db import Database
-from services.reference.domain.names import Query
 from services.reference.store import feed as reference
 from services.reference.store import members as reference_members
 from services.reference.usecases.feed import KINDS, load_csv
@@ -71,7 +70,7 @@ async def _members(stack: Stack, numbers: list[str]) -> tuple[dict[str, str], di
             if report.bad:
                 raise BadSeed(f"{kind}: {report.bad} rows refused, the first {report.problems[0]}")
         async with db.transaction() as tx:
-            found = {number: await reference_members.search(tx.conn, Query(number=number), []) for number in numbers}
+            found = {number: await reference_members.by_number(tx.conn, number) for number in numbers}
             return await reference.principal_ids(tx.conn), {number: rows[0]["id"] for number, rows in found.items()}
     finally:
         await db.close()

@@ -4,6 +4,8 @@ A number of the right shape is taken even where the plan does not assign it: pla
 """
 
 import re
+from functools import cache
+from typing import Any
 
 import phonenumbers
 
@@ -26,16 +28,27 @@ def e164(typed: str, postcode: str | None = None) -> str:
 
 def meanings(typed: str) -> list[str]:
     """Every number that these digits can be, in France and overseas."""
-    home = _read(typed, "FR")
-    found = [] if home is None or not phonenumbers.is_possible_number(home) else [home]
-    overseas = (_read(typed, region) for region in _REGIONS.values())
-    found += [number for number in overseas if number and phonenumbers.is_valid_number(number)]
-    return list(dict.fromkeys(_format(number) for number in found))
+    digits = "".join(filter(str.isdigit, typed))
+    if plain := _PLAIN.fullmatch("+" * typed.lstrip().startswith("+") + digits):
+        found = [f"+33{plain[2]}"]
+    else:
+        home = _read(typed, "FR")
+        found = [] if home is None or not phonenumbers.is_possible_number(home) else [_format(home)]
+    overseas = (_read(typed, region) for region, shape in _shapes() if shape.fullmatch(digits) or shape.fullmatch(digits.lstrip("0")))
+    found += [_format(number) for number in overseas if number and phonenumbers.is_valid_number(number)]
+    return list(dict.fromkeys(found))
 
 
 def national(number: str) -> str:
     """As it is dictated in its own country."""
     return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.NATIONAL)
+
+
+@cache
+def _shapes() -> list[tuple[str, re.Pattern[str]]]:
+    """What every national number overseas looks like: the library need not be asked about the others."""
+    known: list[tuple[str, Any]] = [(region, phonenumbers.PhoneMetadata.metadata_for_region(region)) for region in _REGIONS.values()]
+    return [(region, re.compile(data.general_desc.national_number_pattern)) for region, data in known]
 
 
 def _read(typed: str, region: str) -> phonenumbers.PhoneNumber | None:

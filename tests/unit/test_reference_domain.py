@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis.strategies import from_regex, sampled_from
@@ -250,9 +251,11 @@ TOWNS = {"lyon": ["69123"], "saint etienne": ["42218"]}
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ("orv-778812", names.Query(number="ORV-778812", plate="ORV778812")),
-        ("06 39 98 00 01", names.Query(number="0639980001", plate="0639980001", phone="06 39 98 00 01")),
-        ("+33639980001", names.Query(number="+33639980001", plate="33639980001", phone="+33639980001")),
+        ("orv-778812", names.Query(number="ORV-778812")),
+        ("06 39 98 00 01", names.Query(number="0639980001", phone="06 39 98 00 01")),
+        ("+33639980001", names.Query(number="+33639980001", phone="+33639980001")),
+        ("ab-123 cd", names.Query(number="AB-123CD", plate="AB123CD")),
+        ("1234 WX 2A", names.Query(number="1234WX2A", plate="1234WX2A")),
         ("dupont 14/03/1961", names.Query(names=("dupont",), birth_date=date(1961, 3, 14))),
         ("14.3.1961 Hélène Dupont", names.Query(names=("helene dupont", "dupont helene"), birth_date=date(1961, 3, 14))),
         ("dupont 1961-03-14", names.Query(names=("dupont",), birth_date=date(1961, 3, 14))),
@@ -277,6 +280,19 @@ def test_plain_phones_are_read_as_the_library_reads_them(typed: str, postcode: s
             phones.e164(typed, postcode)
     else:
         assert phones.e164(typed, postcode) == expected
+
+
+@given(from_regex(r"\A(|0|\+33|\+262|0692|0590|00 33|00262|\+687 |40|87)[0-9]{4,10}\Z"))
+def test_what_a_phone_may_mean_is_what_the_library_says_of_each_region(typed: str) -> None:
+    meant = []
+    for region in ("FR", "GP", "MQ", "GF", "RE", "PM", "YT", "PF", "NC"):
+        try:
+            number = phonenumbers.parse(typed, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_possible_number(number) if region == "FR" else phonenumbers.is_valid_number(number):
+            meant.append(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    assert phones.meanings(typed) == list(dict.fromkeys(meant))
 
 
 def test_overseas_phones_are_read_by_the_region_of_the_postcode() -> None:

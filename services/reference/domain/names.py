@@ -10,6 +10,7 @@ _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł":
 _DATE = re.compile(r"(?<!\d)(?:(\d{1,2})[/. -](\d{1,2})[/. -](\d{4})|(\d{4})-(\d{2})-(\d{2})|(\d{2})(\d{2})(\d{4}))(?!\d)")
 _SAINTS = {"st": "saint", "ste": "sainte"}
 _PHONE = re.compile(r"\+?[\d\s().-]{6,25}")
+_PLATE = re.compile(r"[A-Z]{2}[0-9]{3}[A-Z]{2}|[0-9]{1,4}[A-Z]{1,3}[0-9][0-9AB][0-9]?")  # since 2009, and before
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -64,7 +65,7 @@ def parse(text: str, communes: Mapping[str, Sequence[str]]) -> Query:
         if town in communes:
             return Query(names=_orders(words[:split]), birth_date=born, communes=tuple(communes[town]))
     if born is None and (phone or (any(sign.isdigit() for sign in number) and re.fullmatch(r"[A-Z0-9-]{3,40}", number))):
-        return Query(number=number, plate=compact(text), phone=phone)
+        return Query(number=number, plate=plate if _PLATE.fullmatch(plate := compact(text)) else None, phone=phone)
     return Query(names=_orders(words), birth_date=born)
 
 

@@ -1,4 +1,7 @@
-"""What files bring: the rows that changed, by an anti-join on hashes, and the tables that they are written to."""
+"""What files bring: the rows that changed, by an anti-join on hashes, and the tables that they are written to.
+
+What is saved comes as the text of a JSON array of objects: it is staged as text, and is read by the database alone.
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,7 +15,7 @@ Rows = list[dict[str, Any]]
 async def changed(conn: Connection, kind: str, feed: str, after_line: int, until_line: int, limit: int) -> Rows:
     """The first of these staged rows, in the file's order, that differ from what is stored."""
     rows = await conn.fetch(
-        "select s.line, s.key, s.hash, s.content::jsonb as content from staged s left join loaded k on k.kind = $1 and k.feed_key = s.key"
+        "select s.line, s.key, s.hash, s.content from staged s left join loaded k on k.kind = $1 and k.feed_key = s.key"
         " where s.feed = $2 and s.line > $3 and s.line <= $4 and k.feed_hash is distinct from s.hash order by s.line limit $5",
         kind,
         feed,
@@ -33,11 +36,11 @@ async def product_principals(conn: Connection) -> dict[str, tuple[str, str]]:
     return {row["code"]: (row["id"], row["principal"]) for row in rows}
 
 
-async def save_principals(conn: Connection, rows: Rows) -> Rows:
+async def save_principals(conn: Connection, rows: str) -> Rows:
     """One row per principal and day; the identity is that of the latest day."""
     await conn.execute(
         "insert into principal (id, code, label, siren, ended_on) select distinct on (code) id, code, label, siren, ended_on"
-        " from jsonb_to_recordset($1) as r (id uuid, code text, label text, siren text, ended_on date, valid_from date)"
+        " from jsonb_to_recordset($1::text::jsonb) as r (id uuid, code text, label text, siren text, ended_on date, valid_from date)"
         " order by code, valid_from desc"
         " on conflict (code) do update set label = excluded.label, siren = excluded.siren, ended_on = excluded.ended_on",
         rows,
@@ -45,7 +48,8 @@ async def save_principals(conn: Connection, rows: Rows) -> Rows:
     saved = await conn.fetch(
         "with saved as (insert into terms (principal_id, valid_from, fee_net_cents, markup_rate, vat_rate, at_risk_limit_cents, approval_above_cents,"
         " feed_key, feed_hash) select p.id, r.valid_from, r.fee_net_cents, r.markup_rate, r.vat_rate, r.at_risk_limit_cents, r.approval_above_cents,"
-        " r.feed_key, r.feed_hash from jsonb_to_recordset($1) as r (code text, valid_from date, fee_net_cents bigint, markup_rate numeric,"
+        " r.feed_key, r.feed_hash"
+        " from jsonb_to_recordset($1::text::jsonb) as r (code text, valid_from date, fee_net_cents bigint, markup_rate numeric,"
         " vat_rate numeric, at_risk_limit_cents bigint, approval_above_cents bigint, feed_key text, feed_hash bytea)"
         " join principal p on p.code = r.code on conflict (feed_key) do update set fee_net_cents = excluded.fee_net_cents,"
         " markup_rate = excluded.markup_rate, vat_rate = excluded.vat_rate, at_risk_limit_cents = excluded.at_risk_limit_cents,"
@@ -56,17 +60,17 @@ async def save_principals(conn: Connection, rows: Rows) -> Rows:
     return [dict(row) for row in saved]
 
 
-async def save_products(conn: Connection, rows: Rows) -> None:
+async def save_products(conn: Connection, rows: str) -> None:
     await conn.execute(
-        "insert into product select * from jsonb_populate_recordset(null::product, $1) on conflict (code) do update"
+        "insert into product select * from jsonb_populate_recordset(null::product, $1::text::jsonb) on conflict (code) do update"
         " set label = excluded.label, feed_hash = excluded.feed_hash",
         rows,
     )
 
 
-async def save_guarantees(conn: Connection, rows: Rows) -> None:
+async def save_guarantees(conn: Connection, rows: str) -> None:
     await conn.execute(
-        "insert into guarantee select * from jsonb_populate_recordset(null::guarantee, $1)"
+        "insert into guarantee select * from jsonb_populate_recordset(null::guarantee, $1::text::jsonb)"
         " on conflict (product, code, valid_from) do update set services = excluded.services, counts = excluded.counts,"
         " units_per_year = excluded.units_per_year, cap_gross_cents = excluded.cap_gross_cents, member_rate = excluded.member_rate,"
         " waiting_days = excluded.waiting_days, area = excluded.area, excluded = excluded.excluded, feed_hash = excluded.feed_hash",
@@ -74,33 +78,35 @@ async def save_guarantees(conn: Connection, rows: Rows) -> None:
     )
 
 
-async def save_members(conn: Connection, rows: Rows) -> Rows:
+async def save_members(conn: Connection, rows: str) -> Rows:
     """As they stand then; a card version is taken where an open case makes the card public."""
     saved = await conn.fetch(
         "insert into member as m (id, principal_id, number, civility, last_name, first_name, name_key, birth_date, phones, emails, address, insee,"
         " postcode, language, ended_on, version, card_version, open_cases, feed_key, feed_hash)"
         " select id, principal_id, number, civility, last_name, first_name, name_key, birth_date, phones, emails, address, insee,"
-        " postcode, language, ended_on, 1, 0, 0, feed_key, feed_hash from jsonb_populate_recordset(null::member, $1)"
+        " postcode, language, ended_on, 1, 0, 0, feed_key, feed_hash from jsonb_populate_recordset(null::member, $1::text::jsonb)"
         " on conflict (feed_key) do update set civility = excluded.civility, last_name = excluded.last_name, first_name = excluded.first_name,"
         " name_key = excluded.name_key, birth_date = excluded.birth_date, phones = excluded.phones, emails = excluded.emails,"
         " address = excluded.address, insee = excluded.insee, postcode = excluded.postcode, language = excluded.language,"
         " ended_on = excluded.ended_on, feed_hash = excluded.feed_hash, version = m.version + 1,"
-        " card_version = m.card_version + (m.open_cases > 0)::int returning *",
+        " card_version = m.card_version + (m.open_cases > 0)::int"
+        " returning id, principal_id, provisional, linked_to, insee, version, ended_on, open_cases",
         rows,
     )
     return [dict(row) for row in saved]
 
 
-async def save_contracts(conn: Connection, rows: Rows) -> Rows:
+async def save_contracts(conn: Connection, rows: str) -> Rows:
     """As they stand then. A row whose member is not known is missing from the answer."""
     saved = await conn.fetch(
         "insert into contract as c (id, number, principal_id, member_id, product, starts_on, ends_on, state, plate, vin, version, feed_key,"
         " feed_hash)"
         " select r.id, r.number, r.principal_id, m.id, r.product, r.starts_on, r.ends_on, r.state, r.plate, r.vin, 1, r.feed_key, r.feed_hash"
-        " from jsonb_to_recordset($1) as r (id uuid, number text, principal_id uuid, member_key text, product text, starts_on date, ends_on date,"
-        " state text, plate text, vin text, feed_key text, feed_hash bytea) join member m on m.feed_key = r.member_key"
+        " from jsonb_to_recordset($1::text::jsonb) as r (id uuid, number text, principal_id uuid, member_key text, product text, starts_on date,"
+        " ends_on date, state text, plate text, vin text, feed_key text, feed_hash bytea) join member m on m.feed_key = r.member_key"
         " on conflict (feed_key) do update set member_id = excluded.member_id, starts_on = excluded.starts_on, ends_on = excluded.ends_on,"
-        " state = excluded.state, plate = excluded.plate, vin = excluded.vin, feed_hash = excluded.feed_hash, version = c.version + 1 returning *",
+        " state = excluded.state, plate = excluded.plate, vin = excluded.vin, feed_hash = excluded.feed_hash, version = c.version + 1"
+        " returning id, number, principal_id, member_id, product, starts_on, ends_on, state, version, feed_key",
         rows,
     )
     return [dict(row) for row in saved]
@@ -109,7 +115,7 @@ async def save_contracts(conn: Connection, rows: Rows) -> Rows:
 async def end_members(conn: Connection, member_ids: Sequence[str], last_day: date) -> Rows:
     rows = await conn.fetch(
         "update member set ended_on = $2, feed_hash = null, version = version + 1, card_version = card_version + (open_cases > 0)::int"
-        " where id = any($1::uuid[]) returning *",
+        " where id = any($1::uuid[]) returning id, principal_id, provisional, linked_to, insee, version, ended_on, open_cases",
         member_ids,
         last_day,
     )

@@ -1,4 +1,7 @@
-"""Members: search, the sheet, open cases and with them the cards."""
+"""Members: search, the sheet, open cases and with them the cards.
+
+Each kind of search is a statement of its own: one that serves several is planned anew each time, which takes longer than all of them.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -6,40 +9,50 @@ from typing import Any
 
 from services.kit.db import Connection
 from services.reference.domain.likeness import Known
-from services.reference.domain.names import Query
 
 
-async def search(conn: Connection, query: Query, phones: Sequence[str]) -> list[dict[str, Any]]:
-    """At most 20, with their contracts. `phones`: what the typed phone can mean, E.164."""
-    if query.number or query.phone:
-        rows = await conn.fetch(
-            "select * from member_sheet where id in (select id from member where number = $1 union select id from member where phones && $2"
-            " union select member_id from contract where plate = $3) order by ended_on nulls first, name_key limit 20",
-            query.number,
-            phones,
-            query.plate,
-        )
-    elif query.email:
-        rows = await conn.fetch(
-            "select * from member_sheet where emails && array[$1] order by ended_on nulls first, name_key limit 20",
-            query.email,
-        )
-    elif query.birth_date:
-        rows = await conn.fetch(
-            "select * from member_sheet where birth_date = $1 and ($2::text[] = '{}' or name_key ~ any ($2))"
-            " and ($3::text[] = '{}' or insee = any ($3)) order by name_key limit 20",
-            query.birth_date,
-            [f"^{name}" for name in query.names],
-            query.communes,
-        )
-    else:
-        rows = await conn.fetch(
-            "select s.* from unnest($1::text[]) prefix cross join lateral (select * from member_sheet where name_key >= prefix"
-            " and name_key < prefix || '~' and ($2::text[] = '{}' or insee = any ($2)) order by name_key limit 20) s order by s.name_key limit 20",
-            query.names,
-            query.communes,
-        )
-    return [dict(row) for row in rows]
+async def by_number(conn: Connection, number: str) -> list[dict[str, Any]]:
+    return _dicts(await conn.fetch("select * from member_sheet where number = $1 order by ended_on nulls first, name_key limit 20", number))
+
+
+async def by_phone(conn: Connection, phones: Sequence[str]) -> list[dict[str, Any]]:
+    """`phones`: E.164."""
+    return _dicts(await conn.fetch("select * from member_sheet where phones && $1 order by ended_on nulls first, name_key limit 20", phones))
+
+
+async def by_email(conn: Connection, email: str) -> list[dict[str, Any]]:
+    return _dicts(await conn.fetch("select * from member_sheet where emails && array[$1] order by ended_on nulls first, name_key limit 20", email))
+
+
+async def by_plate(conn: Connection, plate: str) -> list[dict[str, Any]]:
+    rows = await conn.fetch(
+        "select * from member_sheet where id in (select member_id from contract where plate = $1) order by ended_on nulls first, name_key limit 20",
+        plate,
+    )
+    return _dicts(rows)
+
+
+async def by_birth_date(conn: Connection, born: date, names: Sequence[str], communes: Sequence[str]) -> list[dict[str, Any]]:
+    """Of these names and in these communes, where some are given."""
+    rows = await conn.fetch(
+        "select * from member_sheet where birth_date = $1 and ($2::text[] = '{}' or name_key ~ any ($2))"
+        " and ($3::text[] = '{}' or insee = any ($3)) order by name_key limit 20",
+        born,
+        [f"^{name}" for name in names],
+        communes,
+    )
+    return _dicts(rows)
+
+
+async def by_name(conn: Connection, names: Sequence[str], communes: Sequence[str]) -> list[dict[str, Any]]:
+    """Whose name begins so; in these communes, where some are given."""
+    rows = await conn.fetch(
+        "select s.* from unnest($1::text[]) prefix cross join lateral (select * from member_sheet where name_key >= prefix"
+        " and name_key < prefix || '~' and ($2::text[] = '{}' or insee = any ($2)) order by name_key limit 20) s order by s.name_key limit 20",
+        names,
+        communes,
+    )
+    return _dicts(rows)
 
 
 async def born_on(conn: Connection, dates: Sequence[date]) -> list[Known]:
@@ -63,6 +76,10 @@ async def sheets(conn: Connection, member_ids: Sequence[str]) -> list[dict[str, 
 async def sheet(conn: Connection, member_id: str) -> dict[str, Any] | None:
     row = await conn.fetchrow("select * from member_sheet where id = $1", member_id)
     return dict(row) if row else None
+
+
+async def rows(conn: Connection, member_ids: Sequence[str]) -> list[dict[str, Any]]:
+    return [dict(row) for row in await conn.fetch("select * from member where id = any($1::uuid[])", member_ids)]
 
 
 async def next_provisional(conn: Connection) -> str:
@@ -110,3 +127,7 @@ async def close_cases(conn: Connection, case_ids: Sequence[str]) -> list[tuple[s
         case_ids,
     )
     return [(row["id"], row["card_version"]) for row in rows if row["open_cases"] == 0]
+
+
+def _dicts(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in rows]

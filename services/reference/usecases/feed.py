@@ -226,7 +226,7 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
                 for row in unknown:
                     report.refuse(row["line"], "unknown_member", "member")
                 if report.kind == "guarantees":
-                    products.update(row["content"]["product"] for row in rows)
+                    products.update(orjson.loads(row["content"])["product"] for row in rows)
                 line = rows[-1]["line"] if len(rows) == BATCH else first + STAGED
             heard(report.rows + line)
 
@@ -251,7 +251,7 @@ async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]]) -> 
 
 
 def _unknown(kind: Kind, row: dict[str, Any]) -> Refused:
-    cells = orjson.dumps(contents.fields(kind, row["key"], row["content"])).decode()
+    cells = orjson.dumps(contents.fields(kind, row["key"], orjson.loads(row["content"]))).decode()
     return row["line"], row["key"], cells, "unknown_member", "member"
 
 

@@ -23,8 +23,20 @@ async def search(conn: Connection, text: str) -> list[dict[str, Any]]:
     query = names.parse(text, towns.named())
     if query.empty:
         return []
-    found = await store.search(conn, query, phones.meanings(query.phone) if query.phone else [])
-    return found or await _alike(conn, query)
+    return await _exact(conn, query) or await _alike(conn, query)
+
+
+async def _exact(conn: Connection, query: Query) -> list[dict[str, Any]]:
+    if query.email:
+        return await store.by_email(conn, query.email)
+    if query.birth_date:
+        return await store.by_birth_date(conn, query.birth_date, query.names, query.communes)
+    if query.names:
+        return await store.by_name(conn, query.names, query.communes)
+    found = await store.by_number(conn, query.number) if query.number else []
+    found += await store.by_phone(conn, meant) if query.phone and (meant := phones.meanings(query.phone)) else []
+    found += await store.by_plate(conn, query.plate) if query.plate else []
+    return list({row["id"]: row for row in found}.values())[:MOST]
 
 
 async def _alike(conn: Connection, query: Query) -> list[dict[str, Any]]:

@@ -21,8 +21,8 @@ async def mend(tx: Transaction, refused_id: int, cells: Mapping[str, str], by: s
         key, content = contents.taken(row["kind"], {name: cell for name, cell in typed.items() if cell}, await contents.known(tx))
     except BadRow as wrong:
         raise Invalid(f"the row still cannot be taken: {wrong.reason} {wrong.field}".rstrip(), code=wrong.reason) from None
-    digest = hashlib.blake2b(orjson.dumps(content), digest_size=16).digest()
-    if key not in await saving.save(tx, row["kind"], [(key, digest, content)]):
+    body = orjson.dumps(content)
+    if key not in await saving.save(tx, row["kind"], [(key, hashlib.blake2b(body, digest_size=16).digest(), body.decode())]):
         raise Invalid("no member has this number; load or mend the member first", code="unknown_member")
     await runs.settle(tx.conn, refused_id, "repaired", by)
 
