@@ -70,7 +70,7 @@ async def _members(stack: Stack, numbers: list[str]) -> tuple[dict[str, str], di
             if report.bad:
                 raise BadSeed(f"{kind}: {report.bad} rows refused, the first {report.problems[0]}")
         async with db.transaction() as tx:
-            found = {number: await reference_members.by_number(tx.conn, number) for number in numbers}
+            found = {number: await reference_members.lookup(tx.conn, number=number) for number in numbers}
             return await reference.principal_ids(tx.conn), {number: rows[0]["id"] for number, rows in found.items()}
     finally:
         await db.close()

@@ -317,7 +317,7 @@ async def test_members_are_found_as_typed_with_their_contracts(http: httpx.Async
 
 async def test_searches_use_their_indexes(reference: Reference) -> None:
     async with reference.db.connection() as conn:
-        await conn.execute("set enable_seqscan = off")
+        await conn.execute("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
         for where, index in (
             ("number = 'ORV-1'", "member_by_number"),
             ("phones && array['+33639980001']", "member_by_phone"),
@@ -328,7 +328,7 @@ async def test_searches_use_their_indexes(reference: Reference) -> None:
         ):
             plan = "\n".join(row[0] for row in await conn.fetch(f"explain select * from member_sheet where {where}"))
             assert index in plan, plan
-        await conn.execute("reset enable_seqscan")
+        await conn.execute("reset enable_seqscan; reset plan_cache_mode")
 
 
 async def test_a_preview_answers_with_words_and_trace_and_reserves_nothing(reference: Reference, http: httpx.AsyncClient) -> None:

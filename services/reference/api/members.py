@@ -61,6 +61,10 @@ class MemberBrief(BaseModel):
     contracts: list[ContractBrief]
 
 
+class Found(BaseModel):
+    members: list[MemberBrief]
+
+
 class Right(BaseModel):
     """What one guarantee gives in this contract year. No `left`: without limit. Amounts beyond the cap are the member's."""
 
@@ -103,15 +107,13 @@ class Added(BaseModel):
     number: str
 
 
-@router.get("/members")
-async def find_members(
-    caller: Staff, request: Request, q: Annotated[str, Query(min_length=2, max_length=120, description="as typed")]
-) -> dict[str, list[MemberBrief]]:
+@router.get("/members", response_model=Found)
+async def find_members(caller: Staff, request: Request, q: Annotated[str, Query(min_length=2, max_length=120, description="as typed")]) -> Response:
     """At most 20: by number, phone or plate in any form, e-mail, name with birth date ("dupont 14/03/1961"), name and town ("dupont lyon"), or a
     name's beginning. A name with a birth date or a town may be misspelt, and so may the date: then the likeliest come first."""
     async with request.app.state.db.connection() as conn:
         rows = await members.search(conn, q)
-    return {"members": [MemberBrief.model_validate(_named(row)) for row in rows]}
+    return Response(Found.model_validate({"members": list(map(_named, rows))}).model_dump_json(), media_type="application/json")
 
 
 @router.get("/members/{member_id}")

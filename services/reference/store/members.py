@@ -1,7 +1,4 @@
-"""Members: search, the sheet, open cases and with them the cards.
-
-Each kind of search is a statement of its own: one that serves several is planned anew each time, which takes longer than all of them.
-"""
+"""Members: search, the sheet, open cases and with them the cards."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,25 +8,12 @@ from services.kit.db import Connection
 from services.reference.domain.likeness import Known
 
 
-async def by_number(conn: Connection, number: str) -> list[dict[str, Any]]:
-    return _dicts(await conn.fetch("select * from member_sheet where number = $1 order by ended_on nulls first, name_key limit 20", number))
-
-
-async def by_phone(conn: Connection, phones: Sequence[str]) -> list[dict[str, Any]]:
-    """`phones`: E.164."""
-    return _dicts(await conn.fetch("select * from member_sheet where phones && $1 order by ended_on nulls first, name_key limit 20", phones))
-
-
-async def by_email(conn: Connection, email: str) -> list[dict[str, Any]]:
-    return _dicts(await conn.fetch("select * from member_sheet where emails && array[$1] order by ended_on nulls first, name_key limit 20", email))
-
-
-async def by_plate(conn: Connection, plate: str) -> list[dict[str, Any]]:
-    rows = await conn.fetch(
-        "select * from member_sheet where id in (select member_id from contract where plate = $1) order by ended_on nulls first, name_key limit 20",
-        plate,
-    )
-    return _dicts(rows)
+async def lookup(
+    conn: Connection, *, number: str | None = None, phones: Sequence[str] | None = None, email: str | None = None, plate: str | None = None
+) -> list[dict[str, Any]]:
+    """Who has exactly one of these. `phones`: E.164."""
+    rows = await conn.fetch("select * from lookup($1, $2, $3, $4)", number, phones, email, plate)
+    return list({row["id"]: dict(row) for row in rows}.values())
 
 
 async def by_birth_date(conn: Connection, born: date, names: Sequence[str], communes: Sequence[str]) -> list[dict[str, Any]]:

@@ -27,16 +27,12 @@ async def search(conn: Connection, text: str) -> list[dict[str, Any]]:
 
 
 async def _exact(conn: Connection, query: Query) -> list[dict[str, Any]]:
-    if query.email:
-        return await store.by_email(conn, query.email)
     if query.birth_date:
         return await store.by_birth_date(conn, query.birth_date, query.names, query.communes)
     if query.names:
         return await store.by_name(conn, query.names, query.communes)
-    found = await store.by_number(conn, query.number) if query.number else []
-    found += await store.by_phone(conn, meant) if query.phone and (meant := phones.meanings(query.phone)) else []
-    found += await store.by_plate(conn, query.plate) if query.plate else []
-    return list({row["id"]: row for row in found}.values())[:MOST]
+    meant = phones.meanings(query.phone) if query.phone else None
+    return (await store.lookup(conn, number=query.number, phones=meant, email=query.email, plate=query.plate))[:MOST]
 
 
 async def _alike(conn: Connection, query: Query) -> list[dict[str, Any]]:
