@@ -15,10 +15,12 @@ _REGIONS = {"971": "GP", "972": "MQ", "973": "GF", "974": "RE", "975": "PM", "97
 
 _PLAIN = re.compile(r"(?:(\+33)|0)([1-9][0-9]{8})")  # as it mostly comes: what the library would say of it, two hundred times faster
 
+_BETWEEN = str.maketrans(dict.fromkeys(" .-\u00a0\u202f"))
+
 
 def e164(typed: str, postcode: str | None = None) -> str:
     """Raises `Invalid`."""
-    if (plain := _PLAIN.fullmatch(typed)) and (plain[1] or (postcode or "")[:3] not in _REGIONS):
+    if (plain := _PLAIN.fullmatch(typed.translate(_BETWEEN))) and (plain[1] or (postcode or "")[:3] not in _REGIONS):
         return f"+33{plain[2]}"
     number = _read(typed, _REGIONS.get((postcode or "")[:3], "FR"))
     if number is None or not phonenumbers.is_possible_number(number):

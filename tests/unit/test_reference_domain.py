@@ -270,7 +270,7 @@ def test_a_search_is_read_as_it_was_typed(typed: str, found: names.Query) -> Non
     assert names.parse(typed, TOWNS) == found
 
 
-@given(from_regex(r"\A(\+33|0)[0-9]{8,10}\Z"), sampled_from(["", "35000", "97400", "98800"]))
+@given(from_regex(r"\A(\+33|0)([ .-]?[0-9]){8,10}\Z"), sampled_from(["", "35000", "97400", "98800"]))
 def test_plain_phones_are_read_as_the_library_reads_them(typed: str, postcode: str) -> None:
     spaced = f"{typed[:2]} {typed[2:]}"  # not the short way
     try:

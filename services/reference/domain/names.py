@@ -10,6 +10,7 @@ _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł":
 _DATE = re.compile(r"(?<!\d)(?:(\d{1,2})[/. -](\d{1,2})[/. -](\d{4})|(\d{4})-(\d{2})-(\d{2})|(\d{2})(\d{2})(\d{4}))(?!\d)")
 _SAINTS = {"st": "saint", "ste": "sainte"}
 _PHONE = re.compile(r"\+?[\d\s().-]{6,25}")
+_NEITHER = re.compile(r"[^a-z0-9]+")
 _PLATE = re.compile(r"[A-Z]{2}[0-9]{3}[A-Z]{2}|[0-9]{1,4}[A-Z]{1,3}[0-9][0-9AB][0-9]?")  # since 2009, and before
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
@@ -38,6 +39,8 @@ class Query:
 
 def fold(text: str) -> str:
     """Lower case, without accents; whatever is neither letter nor digit becomes one space."""
+    if text.isascii():
+        return _NEITHER.sub(" ", text.lower()).strip()
     plain = unicodedata.normalize("NFKD", text.lower().translate(_LIGATURES))
     return " ".join("".join(sign if sign.isascii() and sign.isalnum() else "" if unicodedata.combining(sign) else " " for sign in plain).split())
 
