@@ -194,8 +194,8 @@ async def search_lines(agent: Asker, people: People, sizes: Sizes, tell: Tell) -
     return lines, f"recall@5: {found} of {len(asked)} misspelt queries ({len(dated)} with a birth date, {len(placed)} with a town)"
 
 
-async def preview_lines(stack: Stack, agent: Asker, people: People, folder: Path, sizes: Sizes, tell: Tell) -> list[Line]:
-    """Coverage at a rate, quiet and beside a file of which half the rows have changed."""
+async def preview_lines(stack: Stack, agent: Asker, people: People, changed: Path, sizes: Sizes, tell: Tell) -> list[Line]:
+    """Coverage at a rate, quiet and while `changed` is loaded beside it."""
     start = (datetime.now(UTC) + timedelta(days=2)).isoformat()
     count = sizes.previews_s * PREVIEWS_PER_S
 
@@ -208,7 +208,6 @@ async def preview_lines(stack: Stack, agent: Asker, people: People, folder: Path
     numbers = Took.of(await timed([_get(agent, people[n % len(people)]["number"]) for n in range(count)], PREVIEWS_PER_S))
     tell("preview")
     quiet = Took.of(await timed(map(preview, range(count)), PREVIEWS_PER_S))
-    another_day(folder, changed := folder.with_name("half"), 0.5, 0)
     tell("preview beside a feed")
     feeding = asyncio.create_task(feed(stack, changed))
     beside = Took.of(await timed(map(preview, range(count)), PREVIEWS_PER_S))
@@ -256,17 +255,15 @@ async def measure(sizes: Sizes, console: Console) -> int:
             folder = Path(place) / "population"
             written = population.write(folder, datetime.now(UTC).date(), sizes.members)
             lines = await feed_lines(stack, folder, sizes, status.update)
+            another_day(folder, changed := folder.with_name("half"), 0.5, 0)
             conn = await asyncpg.connect(stack.environment(SERVICE)["ENTRAIDE_DATABASE_URL"])
             people = await conn.fetch(SAMPLES)
-            async with (
-                api.serving(stack, SERVICE) as (port, token),
-                bare_lookup.serving() as bare_port,
-                asking(port, token) as agent,
-                asking(bare_port) as empty,
-            ):
-                lines += await lookup_lines(agent, empty, conn, people, sizes, status.update)
-                searched, recall = await search_lines(agent, people, sizes, status.update)
-                lines += [*searched, *await preview_lines(stack, agent, people, folder, sizes, status.update)]
+            async with api.serving(stack, SERVICE) as (port, token):
+                async with bare_lookup.serving() as bare_port, asking(port, token) as agent, asking(bare_port) as empty:
+                    lines += await lookup_lines(agent, empty, conn, people, sizes, status.update)
+                async with asking(port, token) as agent:
+                    searched, recall = await search_lines(agent, people, sizes, status.update)
+                    lines += [*searched, *await preview_lines(stack, agent, people, changed, sizes, status.update)]
             await conn.close()
         finally:
             await stack.down()

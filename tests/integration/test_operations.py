@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -130,6 +131,28 @@ def test_a_full_file_that_would_end_too_many_asks_and_is_left_or_confirmed(entra
     assert entraide("feed", "confirm", run).stdout.startswith("1 changed, ")
     assert "does not ask" in entraide("feed", "abandon", run).stderr
     assert "by its id" in entraide("feed", "confirm", "members-3.csv").stderr
+
+
+def test_the_files_of_the_integrators_page_load_as_it_says(entraide: Entraide, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "integrators.md").read_text(encoding="utf-8")
+    for name, content in re.findall(r"```\w+ ([\w.-]+)\n(.*?)```", page, re.DOTALL):
+        encoding = "windows-1252" if name.startswith("members") else "utf-8"
+        (tmp_path / name).write_text(content, encoding=encoding)
+
+    def run(line: str) -> CompletedProcess[str]:
+        words = line.replace("$ROW", row).split()[1:]
+        return entraide(*(tmp_path / word if (tmp_path / word).is_file() else word for word in words))
+
+    row = ""
+    lines = [line for line in page.splitlines() if line.startswith("entraide feed ")]
+    catalogue, files, listing, mending, history = lines
+    assert run(catalogue).returncode == 0
+    loaded = run(files)
+    assert rows(loaded) == {"members-2026-11-23.csv": ["2", "1", "0", "1", "0"], "contracts-2026-11-23.csv": ["2", "2", "0", "0", "0"]}
+    assert "members-2026-11-23.csv line 3: date_from_datetime_parsing birth_date" in loaded.stdout
+    row = next(line.split()[0] for line in run(listing).stdout.splitlines() if "members-2026-11-23.csv line 3" in line)
+    assert run(mending).stdout == "taken\n"
+    assert "members-2026-11-23.csv" in run(history).stdout
 
 
 def test_a_file_that_is_no_feed_is_named_before_anything_is_loaded(entraide: Entraide, files: list[Path]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import time
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from services.kit.deadlines import Deadlines
 from services.kit.outbox import Lane
 from services.kit.settings import ServiceSettings
 from services.kit.subscriptions import Received
-from services.reference.api import catalog, coverage, members
+from services.reference.api import catalog, contracts, coverage, members
 from services.reference.usecases import coverage as coverage_usecases
 from services.reference.usecases.feed import load_csv
 from tests.integration.hearing import envelope
@@ -47,7 +48,7 @@ def _done(need: NeedAdded) -> PrestationCompleted:
 
 @pytest.fixture
 async def http(reference: Reference) -> AsyncIterator[httpx.AsyncClient]:
-    app: FastAPI = kit.create("reference", ServiceSettings.model_construct(), [members.router, coverage.router, catalog.router])
+    app: FastAPI = kit.create("reference", ServiceSettings.model_construct(), [members.router, contracts.router, coverage.router, catalog.router])
     app.state.db, app.state.verifier = reference.db, Everyone()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://reference/api/reference/v1") as client:
         yield client
@@ -398,6 +399,38 @@ async def test_outsiders_see_their_own_and_another_s_is_not_found(reference: Ref
     ask = {"member_id": other, "service": "gardening", "place": "38185", "start": SOON.isoformat()}
     assert (await http.post("/coverage/preview", json=ask, headers=member)).status_code == 404
     assert (await http.get(f"/members/{mine}", headers=as_("provider", provider_id=new_id()))).status_code == 403
+
+
+async def test_a_contract_is_read_as_it_was_known_at_any_time(reference: Reference, http: httpx.AsyncClient) -> None:
+    member_id = await reference.fresh_member()
+    number = await reference.value("select number from member where id = $1", member_id)
+    contract_id = str(await reference.value("select id from contract where member_id = $1", member_id))
+    first = await _now(reference)
+    head, address = "number,product,member,starts_on,ends_on,state", f"/contracts/{contract_id}"
+    await reference.load("contracts", f"{head}\n{number},home_plus,{number},{STARTED},,suspended\n")
+    second = await _now(reference)
+    await reference.load("contracts", f"{head}\n{number},home_plus,{number},{STARTED},{STARTED},\n")
+    await reference.load("guarantees", "product,code,services,units_per_year\nhome_plus,care,childcare,11\n")  # restates it, unchanged
+
+    async def known(**at: str) -> tuple[str, str | None, bool, bool]:
+        answer = await http.get(address, params=at, headers=as_("agent"))
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        return found["state"], found["ends_on"], found["in_force"], found["known_until"] is None
+
+    assert await known(at=first.isoformat()) == ("active", None, True, False)
+    assert await known(at=second.isoformat()) == ("suspended", None, False, False)
+    assert await known() == ("active", STARTED, False, True)
+    assert (await http.get(address, params={"at": "2001-01-01T00:00:00Z"}, headers=as_("agent"))).status_code == 404
+    assert (await http.get(address, headers=as_("member", member_id=member_id))).status_code == 200
+    assert (
+        await http.get(address, params={"at": first.isoformat()}, headers=as_("member", member_id=await reference.member("ORV-2")))
+    ).status_code == 404
+
+
+async def _now(reference: Reference) -> datetime:
+    now: datetime = await reference.value("select clock_timestamp()")
+    return now
 
 
 async def test_row_level_security_alone_hides_what_is_another_s(reference: Reference) -> None:
