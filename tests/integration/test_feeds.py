@@ -222,16 +222,7 @@ async def test_a_load_killed_half_way_is_taken_up_by_loading_the_file_again(insu
     count = 2 * feed.BATCH + 500
     file = tmp_path / "members.csv"
     file.write_text("\n".join(["principal,number,last_name", *(f"{insurer.code},K-{number:05d},Nom" for number in range(count))]))
-    marker = tmp_path / "reached"
-    armed = {"ENTRAIDE_FAILPOINT": "feed.after_batch", "ENTRAIDE_FAILPOINT_FILE": str(marker)}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.integration.feed_process", "members", str(file)),
-        cwd=ROOT,
-        env=os.environ | stack.environment("reference") | armed,
-    )
-    await eventually(lambda: marker.exists() and psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, seconds=60)
-    process.kill()
-    assert await process.wait() == -9
+    assert await killed_after_a_batch(stack, tmp_path, "members", file) == -9
     mine = f"{insurer.code}/K-%"
     assert await insurer.reference.value("select count(*) from member where feed_key like $1", mine) == feed.BATCH
     report = await feed.load_csv(insurer.reference.db, "members", file)
@@ -242,6 +233,36 @@ async def test_a_load_killed_half_way_is_taken_up_by_loading_the_file_again(insu
         latest, killed = await runs.history(conn, None, 2)
     assert (latest["state"], killed["state"], killed["reason"], killed["changed"]) == ("done", "failed", "interrupted", feed.BATCH)
     assert await insurer.reference.value("select count(*) from staged") == 0
+
+
+async def test_contracts_hear_of_a_changed_guarantee_though_the_load_was_killed_before_it_told_them(
+    insurer: Insurer, stack: Stack, tmp_path: Path
+) -> None:
+    reference = insurer.reference
+    await insurer.members("ADH-1;Dupont;;;")
+    await insurer.contracts("P-1;M1;ADH-1;01/02/2020;C;")
+    file = tmp_path / "guarantees.csv"
+    file.write_text(f"product,code,services,units_per_year\n{insurer.code}_home,home,gardening,6\n")
+    assert await killed_after_a_batch(stack, tmp_path, "guarantees", file) == -9
+    assert (await feed.load_csv(reference.db, "guarantees", file)).changed == 0
+    contract_id = str(await reference.value("select id from contract where feed_key = $1", f"{insurer.code}_home/P-1"))
+    told = (await reference.told(contract_id))[-1][1]
+    assert told and [one["units_per_year"] for one in told["guarantees"]] == ["6"]
+    assert not await reference.value("select exists (select from product where restating)")
+
+
+async def killed_after_a_batch(stack: Stack, folder: Path, kind: str, file: Path) -> int:
+    """The return code of a process that loads this file and is killed when it has written its first batch."""
+    marker = folder / "reached"
+    armed = {"ENTRAIDE_FAILPOINT": "feed.after_batch", "ENTRAIDE_FAILPOINT_FILE": str(marker)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.integration.feed_process", kind, str(file)),
+        cwd=ROOT,
+        env=os.environ | stack.environment("reference") | armed,
+    )
+    await eventually(lambda: marker.exists() and psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, seconds=60)
+    process.kill()
+    return await process.wait()
 
 
 async def open_rows(insurer: Insurer) -> list[dict[str, Any]]:

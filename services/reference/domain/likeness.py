@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from rapidfuzz.distance import JaroWinkler
 
 LEAST = 0.8  # what is less like is not shown
+SURE = 0.9  # of the very birth date: nobody is looked for among those with a like one
 UNASKED = 0.06  # less for a name of which hardly anything was typed
 SWAPPED, SLIPPED = 0.03, 0.06  # less for a birth date that was typed otherwise
 CIVILITIES = frozenset(("m", "mr", "mme", "mlle", "monsieur", "madame", "mademoiselle"))
@@ -28,8 +30,15 @@ class Known:
     birth_date: date | None
 
 
-def ranked(words: Sequence[str], born: date | None, known: Iterable[Known], most: int) -> list[str]:
-    """Ids of those like enough, the likeliest first. `words`: folded, as typed; `born`: as typed, if it was."""
+class Likely(NamedTuple):
+    """`like`: from LEAST to 1."""
+
+    id: str
+    like: float
+
+
+def ranked(words: Sequence[str], born: date | None, known: Iterable[Known], most: int) -> list[Likely]:
+    """Those like enough, the likeliest first. `words`: folded, as typed; `born`: as typed, if it was."""
     asked = [word for word in words if word not in CIVILITIES] or list(words)
     readings = list(_readings(asked))
     best = {word: _Best(word) for reading in readings for word in reading}
@@ -39,7 +48,7 @@ def ranked(words: Sequence[str], born: date | None, known: Iterable[Known], most
         like = max(_like(reading, tokens, best) for reading in readings) - _date_costs(born, one.birth_date)
         if like >= LEAST:
             found.append((-like, one.name_key, one.id))
-    return [person_id for *_, person_id in sorted(found)[:most]]
+    return [Likely(person_id, -unlike) for unlike, _, person_id in sorted(found)[:most]]
 
 
 def dates(born: date) -> list[date]:

@@ -62,18 +62,22 @@ async def save_principals(conn: Connection, rows: str) -> Rows:
 
 async def save_products(conn: Connection, rows: str) -> None:
     await conn.execute(
-        "insert into product select * from jsonb_populate_recordset(null::product, $1::text::jsonb) on conflict (code) do update"
+        "insert into product (code, label, principal_id, feed_key, feed_hash)"
+        " select code, label, principal_id, feed_key, feed_hash from jsonb_populate_recordset(null::product, $1::text::jsonb)"
+        " on conflict (code) do update"
         " set label = excluded.label, feed_hash = excluded.feed_hash",
         rows,
     )
 
 
 async def save_guarantees(conn: Connection, rows: str) -> None:
+    """Their products are restating from then on."""
     await conn.execute(
-        "insert into guarantee select * from jsonb_populate_recordset(null::guarantee, $1::text::jsonb)"
+        "with saved as (insert into guarantee select * from jsonb_populate_recordset(null::guarantee, $1::text::jsonb)"
         " on conflict (product, code, valid_from) do update set services = excluded.services, counts = excluded.counts,"
         " units_per_year = excluded.units_per_year, cap_gross_cents = excluded.cap_gross_cents, member_rate = excluded.member_rate,"
-        " waiting_days = excluded.waiting_days, area = excluded.area, excluded = excluded.excluded, feed_hash = excluded.feed_hash",
+        " waiting_days = excluded.waiting_days, area = excluded.area, excluded = excluded.excluded, feed_hash = excluded.feed_hash"
+        " returning product) update product set restating = true where code in (select product from saved)",
         rows,
     )
 
@@ -127,6 +131,14 @@ async def end_contracts(conn: Connection, contract_ids: Sequence[str], last_day:
         "update contract set ends_on = $2, feed_hash = null, version = version + 1 where id = any($1::uuid[]) returning *", contract_ids, last_day
     )
     return [dict(row) for row in rows]
+
+
+async def restating(conn: Connection) -> list[str]:
+    return [row["code"] for row in await conn.fetch("select code from product where restating order by code")]
+
+
+async def restated(conn: Connection, products: Sequence[str]) -> None:
+    await conn.execute("update product set restating = false where code = any($1::text[])", products)
 
 
 async def restate_contracts(conn: Connection, products: Sequence[str], after: str | None, limit: int) -> Rows:

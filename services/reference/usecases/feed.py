@@ -81,17 +81,13 @@ async def load_csv(db: Database, kind: Kind, file: Path, mapping: Mapping = OURS
         async with db.transaction() as tx:
             await runs.begin(tx.conn, report.run_id, kind, file.name, digest, part.mode)
             known = await contents.known(tx)
-        try:
+        async with _failing(db, report.run_id):
             principals = await _stage(db, file, part, known, report, heard)
             if mapping.principal in known.principals:
                 principals.add(known.principals[mapping.principal])
             if part.mode == "full" and await _ends_too_many(db, part, principals, known.today, report):
                 return report
             await _apply(db, report, sorted(principals) if part.mode == "full" else [], heard)
-        except Exception as wrong:
-            async with db.transaction() as tx:
-                await runs.fail(tx.conn, report.run_id, wrong.code if isinstance(wrong, Invalid) else type(wrong).__name__)
-            raise
     return report
 
 
@@ -106,7 +102,8 @@ async def confirm(db: Database, run_id: str, by: str, *, heard: Heard = lambda _
                 raise Conflict("its rows are gone; load the file again")
             await runs.note(tx.conn, run_id, state="loading", settled_by=by)
         report = Report(run_id, run["kind"], rows=run["lines"], bad=run["refused"], vanished=run["vanished"], known=run["known"])
-        await _apply(db, report, run["principal_ids"], heard)
+        async with _failing(db, run_id):
+            await _apply(db, report, run["principal_ids"], heard)
     return report
 
 
@@ -135,6 +132,17 @@ async def _alone(db: Database, kind: Kind) -> AsyncIterator[None]:
             yield
         finally:
             await runs.unlock(conn, kind)
+
+
+@asynccontextmanager
+async def _failing(db: Database, run_id: str) -> AsyncIterator[None]:
+    """What breaks a run off stands in its history."""
+    try:
+        yield
+    except Exception as wrong:
+        async with db.transaction() as tx:
+            await runs.fail(tx.conn, run_id, wrong.code if isinstance(wrong, Invalid) else type(wrong).__name__)
+        raise
 
 
 async def _stage(db: Database, file: Path, part: FileMapping, known: Known, report: Report, heard: Heard) -> set[str]:
@@ -213,7 +221,6 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
     async with db.transaction() as tx:
         last = await runs.last_line(tx.conn, report.run_id)
     windows = iter(range(1, last, STAGED))
-    products: set[str] = set()
 
     async def work() -> None:
         for first in windows:
@@ -225,8 +232,6 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
                 failpoints.hit("feed.after_batch")
                 for row in unknown:
                     report.refuse(row["line"], "unknown_member", "member")
-                if report.kind == "guarantees":
-                    products.update(orjson.loads(row["content"])["product"] for row in rows)
                 line = rows[-1]["line"] if len(rows) == BATCH else first + STAGED
             heard(report.rows + line)
 
@@ -236,7 +241,8 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
                 group.create_task(work())
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
-    await _restate(db, sorted(products))
+    if report.kind == "guarantees":
+        await _restate(db)
 
 
 async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -255,13 +261,17 @@ def _unknown(kind: Kind, row: dict[str, Any]) -> Refused:
     return row["line"], row["key"], cells, "unknown_member", "member"
 
 
-async def _restate(db: Database, products: list[str]) -> None:
-    after = None
+async def _restate(db: Database) -> None:
+    """Contracts hold the guarantees of their product: also those that a load before this one was killed with."""
+    async with db.transaction() as tx:
+        products = await store.restating(tx.conn)
+    after: str | None = None
     while products:
         async with db.transaction() as tx:
             after = await saving.restate_contracts(tx, products, after, BATCH)
-        if after is None:
-            return
+            if after is None:
+                await store.restated(tx.conn, products)
+                return
 
 
 async def _end(db: Database, report: Report, principals: list[str]) -> None:

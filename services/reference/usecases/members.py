@@ -39,14 +39,17 @@ async def _alike(conn: Connection, query: Query) -> list[dict[str, Any]]:
     words, communes = query.words, query.communes
     if not words:
         return []
-    if query.birth_date:
-        known = await store.born_on(conn, likeness.dates(query.birth_date))
+    born = query.birth_date
+    if born:
+        likely = likeness.ranked(words, born, await store.born_on(conn, [born]), MOST)  # a few dozen
+        if not likely or likely[0].like < likeness.SURE:
+            likely = await asyncio.to_thread(likeness.ranked, words, born, await store.born_on(conn, likeness.dates(born)), MOST)
     else:
         if not communes:
             words, communes = await asyncio.to_thread(towns.guessed, words)
         known = await store.living_in(conn, communes) if communes else []
-    likely = await asyncio.to_thread(likeness.ranked, words, query.birth_date, known, MOST)  # of a city, ten thousand and more
-    return await store.sheets(conn, likely)
+        likely = await asyncio.to_thread(likeness.ranked, words, None, known, MOST)  # of a city, ten thousand and more
+    return await store.sheets(conn, [one.id for one in likely])
 
 
 async def add_provisional(tx: Transaction, principal_id: str, person: Mapping[str, Any]) -> dict[str, Any]:
