@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from services.kit.db import Connection
 
+LOCK_S = 3
 PATIENCE_S = 600  # of statements that go through a whole file
 
 Rows = list[dict[str, Any]]
@@ -13,9 +14,14 @@ Refused = tuple[int, str | None, str | None, str, str]  # line, key, cells as JS
 
 
 async def lock(conn: Connection, kind: str) -> bool:
-    """Until `unlock`, or the connection's end: one file of a kind at a time."""
-    locked: bool = await conn.fetchval("select pg_try_advisory_lock(hashtext('feed'), hashtext($1))", kind)
-    return locked
+    """Until `unlock`, or the connection's end: one file of a kind at a time. Waits a little: the database may not know yet that whoever had
+    it was killed."""
+    try:
+        await conn.execute("select pg_advisory_lock(hashtext('feed'), hashtext($1))", kind, timeout=LOCK_S)
+    except TimeoutError:
+        await unlock(conn, kind)  # should it have come just then
+        return False
+    return True
 
 
 async def unlock(conn: Connection, kind: str) -> None:
