@@ -110,7 +110,8 @@ async def member_cases(request: Request, caller: AtDesk, member_id: Id) -> Respo
     async with request.app.state.db.transaction() as tx:
         rows = await cases.listing(tx.conn, Filter(member_id=member_id), "opened", None, 10)
     rows.sort(key=lambda row: row["waiting_for"] is None)
-    return _render(request, caller, "member_cases.html", tx.now, cases=rows)
+    here = _at("/pages/tracking/member-cases", {"part": "1", "member_id": member_id})
+    return _render(request, caller, "member_cases.html", tx.now, cases=rows, here=here)
 
 
 @router.get("/desk/tasks")

@@ -35,12 +35,12 @@ async def test_a_case_is_opened_by_keyboard_alone_in_six_presses_beyond_the_text
     await page.wait_for_url("**/desk/cases/*")
     assert 3 <= await visitor.presses() <= MOST_PRESSES
     await expect(page.locator("#case-head")).to_contain_text("Jardinage")
-    await expect(page.locator("#case-head")).to_contain_text("Proposé")
+    await expect(page.locator("#case-head .e-state.big")).to_have_text("Proposé")
     await expect(page.locator("#case-actions")).to_contain_text("Annuler cette demande")
 
     await page.goto("/desk")
     await caller_known(page, member.number)
-    await expect(page.locator("#open-cases")).to_contain_text("Proposé")
+    await expect(page.locator("#member-cases .e-state").first).to_have_text("Proposé")
 
 
 async def test_a_refusal_says_why_and_what_else_may_be_done(stage: Stage, enter: Enter) -> None:

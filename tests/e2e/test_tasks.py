@@ -22,4 +22,4 @@ async def test_a_need_that_nobody_can_do_becomes_a_task_that_an_agent_takes(stag
     await expect(row).to_contain_text("vous")
     await visitor.shot("tasks")
     await row.get_by_role("link", name="Traiter").click()
-    await expect(page.locator("#case-head")).to_contain_text("Sans prestataire")
+    await expect(page.locator("#case-head .e-state.big")).to_have_text("Sans prestataire")

@@ -3,7 +3,7 @@
 // a service that has not heard of them yet says so, and is asked again.
 (() => {
   const { now, sync, hour, words } = window.entraide, { worker, stream, name } = document.currentScript.dataset;
-  const SILENT = 15000, TOGETHER = 250, AGAIN = 1000, LONGEST = 16000, MOST = 60;
+  const SILENT = 15000, TOGETHER = 250, AGAIN = 1000, LONGEST = 16000, MOST = 60, LOADING = 15000;
   const $$ = s => document.querySelectorAll(s);
   let heard = performance.now(), heardAt = now(), news = new Map(), planned, everything = false, beaten = false;
 
@@ -27,9 +27,9 @@
     planned = undefined;
     if (document.hidden) return;
     for (const el of $$("[data-live]")) {
-      const told = topics(el).filter(topic => news.has(topic));
-      for (const topic of told) records.set(topic, latest([...records.get(topic) ?? [], ...news.get(topic)]));
-      if (everything || told.length) refresh(el);
+      const mine = topics(el).filter(topic => news.has(topic));
+      for (const topic of mine) records.set(topic, latest([...records.get(topic) ?? [], ...news.get(topic)]));
+      if (everything || mine.length) refresh(el);
     }
     news = new Map(); everything = false;
   };
@@ -50,6 +50,15 @@
     setTimeout(() => { const there = el.isConnected ? el : document.getElementById(el.id); if (there) refresh(there); }, wait);
   });
 
+  // By topic, when it was told last: what is put on the page by a request that was made before may be older than that.
+  const told = new Map(), asked = new WeakMap();
+  document.addEventListener("htmx:beforeSend", e => asked.set(e.detail.xhr, performance.now()));
+  document.addEventListener("htmx:afterSettle", ({ target, detail: { xhr } }) => {
+    for (const [topic, at] of told) if (performance.now() - at > LOADING) told.delete(topic);
+    for (const el of [target, ...target.querySelectorAll("[data-live]")])
+      if (el.dataset.live && topics(el).some(topic => told.get(topic) > asked.get(xhr))) refresh(el);
+  });
+
   const show = () => {
     const stale = performance.now() - heard > SILENT;
     if (!stale && !beaten) return;
@@ -67,7 +76,7 @@
     beaten = true;
     if (said.now) sync(said.now);
     heardAt = now();
-    if (said.kind === "news") { for (const topic of said.topics) news.set(topic, [...news.get(topic) ?? [], ...said.heard]); soon(); }
+    if (said.kind === "news") { for (const topic of said.topics) { news.set(topic, [...news.get(topic) ?? [], ...said.heard]); told.set(topic, performance.now()); } soon(); }
     if (said.kind === "reset") { everything = true; soon(); }
     show();
   };
