@@ -1,13 +1,33 @@
-"""The other process of reference: relay, consumers, deadlines."""
+"""The other process of reference: relay, consumers, deadlines, and the events of what files have changed."""
+
+import asyncio
+
+import asyncpg
 
 from services.kit import worker
+from services.kit.consumer import infrastructure
+from services.kit.db import Database
 from services.reference.listens import SUBSCRIPTIONS
 from services.reference.settings import Settings
-from services.reference.usecases import coverage
+from services.reference.usecases import coverage, telling
 
 DEADLINES = {"reservation": coverage.expire}
+LOOK_S = 0.5
+
+
+async def tell(db: Database) -> None:
+    while True:
+        told = 0
+        try:
+            told = await telling.some(db)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as failure:
+            if not infrastructure(failure):
+                raise
+        if not told:
+            await asyncio.sleep(LOOK_S)
+
 
 if __name__ == "__main__":
     settings = Settings.read()
     coverage.hold = settings.hold
-    worker.run("reference", settings, SUBSCRIPTIONS, DEADLINES)
+    worker.run("reference", settings, SUBSCRIPTIONS, DEADLINES, [tell])

@@ -20,6 +20,7 @@ from services.kit.migrate import migrate
 from services.kit.outbox import Lane
 from services.kit.subscriptions import Table
 from services.reference.listens import SUBSCRIPTIONS
+from services.reference.usecases import telling
 from services.reference.usecases.feed import Report, load_csv
 from services.reference.usecases.mapping import OURS, Mapping
 from tests.integration.hearing import hear
@@ -54,7 +55,9 @@ class Reference:
     async def load(self, kind: Any, content: str | bytes, mapping: Mapping = OURS) -> Report:
         file = self.folder / f"{kind}-{new_id()}.csv"
         file.write_bytes(content.encode() if isinstance(content, str) else content)
-        return await load_csv(self.db, kind, file, mapping)
+        report = await load_csv(self.db, kind, file, mapping)
+        await telling.all_of_it(self.db)
+        return report
 
     async def hear(self, *events: Event) -> None:
         """As the consumer would: one transaction, one handler call per type and round."""

@@ -14,7 +14,7 @@ from deploy.stack import Stack
 from services.kit.clock import new_id
 from services.kit.errors import Conflict, Invalid
 from services.reference.store import runs
-from services.reference.usecases import feed, mapping, repairs
+from services.reference.usecases import feed, mapping, repairs, telling
 from services.reference.usecases.mapping import Mapping
 from tests.conftest import eventually
 from tests.integration.reference_harness import Reference, reference
@@ -227,6 +227,7 @@ async def test_a_load_killed_half_way_is_taken_up_by_loading_the_file_again(insu
     assert await insurer.reference.value("select count(*) from member where feed_key like $1", mine) == feed.BATCH
     report = await feed.load_csv(insurer.reference.db, "members", file)
     assert (report.changed, report.unchanged, report.bad) == (feed.BATCH + 500, feed.BATCH, 0)
+    assert await telling.all_of_it(insurer.reference.db) == count
     told = "select count(*) from kit.outbox o join member m on o.aggregateid = m.id::text where m.feed_key like $1"
     assert await insurer.reference.value(told, mine) == count
     async with insurer.reference.db.connection() as conn:
@@ -245,6 +246,7 @@ async def test_contracts_hear_of_a_changed_guarantee_though_the_load_was_killed_
     file.write_text(f"product,code,services,units_per_year\n{insurer.code}_home,home,gardening,6\n")
     assert await killed_after_a_batch(stack, tmp_path, "guarantees", file) == -9
     assert (await feed.load_csv(reference.db, "guarantees", file)).changed == 0
+    await telling.all_of_it(reference.db)
     contract_id = str(await reference.value("select id from contract where feed_key = $1", f"{insurer.code}_home/P-1"))
     told = (await reference.told(contract_id))[-1][1]
     assert told and [one["units_per_year"] for one in told["guarantees"]] == ["6"]

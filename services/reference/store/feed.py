@@ -82,55 +82,62 @@ async def save_guarantees(conn: Connection, rows: str) -> None:
     )
 
 
-async def save_members(conn: Connection, rows: str) -> Rows:
-    """As they stand then; a card version is taken where an open case makes the card public."""
-    saved = await conn.fetch(
-        "insert into member as m (id, principal_id, number, civility, last_name, first_name, name_key, birth_date, phones, emails, address, insee,"
-        " postcode, language, ended_on, version, card_version, open_cases, feed_key, feed_hash)"
+async def save_members(conn: Connection, rows: str) -> list[str]:
+    """Nobody was told of them yet. The ids of those whose card an open case makes public; it has a new version."""
+    shown = await conn.fetch(
+        "with saved as ("
+        " insert into member as m (id, principal_id, number, civility, last_name, first_name, name_key, birth_date, phones, emails, address,"
+        " insee, postcode, language, ended_on, version, card_version, open_cases, feed_key, feed_hash)"
         " select id, principal_id, number, civility, last_name, first_name, name_key, birth_date, phones, emails, address, insee,"
         " postcode, language, ended_on, 1, 0, 0, feed_key, feed_hash from jsonb_populate_recordset(null::member, $1::text::jsonb)"
         " on conflict (feed_key) do update set civility = excluded.civility, last_name = excluded.last_name, first_name = excluded.first_name,"
         " name_key = excluded.name_key, birth_date = excluded.birth_date, phones = excluded.phones, emails = excluded.emails,"
         " address = excluded.address, insee = excluded.insee, postcode = excluded.postcode, language = excluded.language,"
         " ended_on = excluded.ended_on, feed_hash = excluded.feed_hash, version = m.version + 1,"
-        " card_version = m.card_version + (m.open_cases > 0)::int"
-        " returning id, principal_id, provisional, linked_to, insee, version, ended_on, open_cases",
+        " card_version = m.card_version + (m.open_cases > 0)::int returning id, open_cases"
+        "), untold as (insert into untold select 'members', id from saved on conflict do nothing) select id from saved where open_cases > 0",
         rows,
     )
-    return [dict(row) for row in saved]
+    return [row["id"] for row in shown]
 
 
-async def save_contracts(conn: Connection, rows: str) -> Rows:
-    """As they stand then. A row whose member is not known is missing from the answer."""
+async def save_contracts(conn: Connection, rows: str) -> set[str]:
+    """Nobody was told of them yet. The keys of those saved: all whose member is known."""
     saved = await conn.fetch(
-        "insert into contract as c (id, number, principal_id, member_id, product, starts_on, ends_on, state, plate, vin, version, feed_key,"
-        " feed_hash)"
+        "with saved as ("
+        " insert into contract as c (id, number, principal_id, member_id, product, starts_on, ends_on, state, plate, vin, version,"
+        " feed_key, feed_hash)"
         " select r.id, r.number, r.principal_id, m.id, r.product, r.starts_on, r.ends_on, r.state, r.plate, r.vin, 1, r.feed_key, r.feed_hash"
         " from jsonb_to_recordset($1::text::jsonb) as r (id uuid, number text, principal_id uuid, member_key text, product text, starts_on date,"
         " ends_on date, state text, plate text, vin text, feed_key text, feed_hash bytea) join member m on m.feed_key = r.member_key"
         " on conflict (feed_key) do update set member_id = excluded.member_id, starts_on = excluded.starts_on, ends_on = excluded.ends_on,"
         " state = excluded.state, plate = excluded.plate, vin = excluded.vin, feed_hash = excluded.feed_hash, version = c.version + 1"
-        " returning id, number, principal_id, member_id, product, starts_on, ends_on, state, version, feed_key",
+        " returning id, feed_key"
+        "), untold as (insert into untold select 'contracts', id from saved on conflict do nothing) select feed_key from saved",
         rows,
     )
-    return [dict(row) for row in saved]
+    return {row["feed_key"] for row in saved}
 
 
-async def end_members(conn: Connection, member_ids: Sequence[str], last_day: date) -> Rows:
-    rows = await conn.fetch(
-        "update member set ended_on = $2, feed_hash = null, version = version + 1, card_version = card_version + (open_cases > 0)::int"
-        " where id = any($1::uuid[]) returning id, principal_id, provisional, linked_to, insee, version, ended_on, open_cases",
+async def end_members(conn: Connection, member_ids: Sequence[str], last_day: date) -> list[str]:
+    """As `save_members`."""
+    shown = await conn.fetch(
+        "with ended as (update member set ended_on = $2, feed_hash = null, version = version + 1, card_version = card_version + (open_cases > 0)::int"
+        " where id = any($1::uuid[]) returning id, open_cases"
+        "), untold as (insert into untold select 'members', id from ended on conflict do nothing) select id from ended where open_cases > 0",
         member_ids,
         last_day,
     )
-    return [dict(row) for row in rows]
+    return [row["id"] for row in shown]
 
 
-async def end_contracts(conn: Connection, contract_ids: Sequence[str], last_day: date) -> Rows:
-    rows = await conn.fetch(
-        "update contract set ends_on = $2, feed_hash = null, version = version + 1 where id = any($1::uuid[]) returning *", contract_ids, last_day
+async def end_contracts(conn: Connection, contract_ids: Sequence[str], last_day: date) -> None:
+    await conn.execute(
+        "with ended as (update contract set ends_on = $2, feed_hash = null, version = version + 1 where id = any($1::uuid[]) returning id)"
+        " insert into untold select 'contracts', id from ended on conflict do nothing",
+        contract_ids,
+        last_day,
     )
-    return [dict(row) for row in rows]
 
 
 async def restating(conn: Connection) -> list[str]:
@@ -141,16 +148,18 @@ async def restated(conn: Connection, products: Sequence[str]) -> None:
     await conn.execute("update product set restating = false where code = any($1::text[])", products)
 
 
-async def restate_contracts(conn: Connection, products: Sequence[str], after: str | None, limit: int) -> Rows:
-    """The next contracts of these products, by id, each at a new version."""
-    rows = await conn.fetch(
-        "update contract c set version = version + 1 from (select id from contract where product = any($1::text[])"
-        " and ($2::uuid is null or id > $2) order by id limit $3 for update) n where c.id = n.id returning c.*",
+async def restate_contracts(conn: Connection, products: Sequence[str], after: str | None, limit: int) -> str | None:
+    """The next contracts of these products, by id, each at a new version that nobody was told of yet. Returns the last one, if any."""
+    last: str | None = await conn.fetchval(
+        "with restated as (update contract c set version = version + 1 from (select id from contract where product = any($1::text[])"
+        " and ($2::uuid is null or id > $2) order by id limit $3 for update) n where c.id = n.id returning c.id"
+        "), untold as (insert into untold select 'contracts', id from restated on conflict do nothing)"
+        " select id from restated order by id desc limit 1",
         products,
         after,
         limit,
     )
-    return sorted((dict(row) for row in rows), key=lambda row: str(row["id"]))
+    return last
 
 
 async def guarantees(conn: Connection, products: Sequence[str], day: date) -> dict[str, Rows]:

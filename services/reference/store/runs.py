@@ -62,6 +62,11 @@ async def whole(conn: Connection) -> None:
     await conn.execute("set local enable_nestloop = off")
 
 
+async def pieces(conn: Connection) -> None:
+    """Until the transaction ends, statements look rows up one by one by their indexes: there were none yet when somebody counted last."""
+    await conn.execute("set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off")
+
+
 async def take_twins(conn: Connection, run_id: str) -> Rows:
     """Of rows with the same key the first one stays staged; the others, taken out."""
     lines = await conn.fetch(

@@ -227,6 +227,7 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
             line = first
             while line < first + STAGED:
                 async with db.transaction() as tx:
+                    await runs.pieces(tx.conn)
                     rows = await store.changed(tx.conn, report.kind, report.run_id, line, first + STAGED, BATCH)
                     unknown = await _save(tx, report, rows) if rows else []
                 failpoints.hit("feed.after_batch")
@@ -268,7 +269,7 @@ async def _restate(db: Database) -> None:
     after: str | None = None
     while products:
         async with db.transaction() as tx:
-            after = await saving.restate_contracts(tx, products, after, BATCH)
+            after = await store.restate_contracts(tx.conn, products, after, BATCH)
             if after is None:
                 await store.restated(tx.conn, products)
                 return

@@ -1,16 +1,13 @@
-"""What a file brings is stored and told in the same transaction: rows that changed, and who has left."""
+"""What a file brings is stored: rows that changed, and who has left. `telling` follows; a card that an open case makes public goes at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
-from typing import Any
 
 import orjson
 
 from services.kit.clock import new_id
 from services.kit.db import Transaction
-from services.kit.outbox import Lane
 from services.reference import emits
-from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
 from services.reference.store import members
 from services.reference.usecases.mapping import Kind
@@ -26,16 +23,9 @@ async def save(tx: Transaction, kind: Kind, rows: Rows) -> set[str]:
 async def end(tx: Transaction, kind: Kind, ids: Sequence[str], last_day: date) -> None:
     """They have left; a later file that names them again takes them back."""
     if kind == "members":
-        await _tell_members(tx, await store.end_members(tx.conn, ids, last_day))
+        await _show(tx, await store.end_members(tx.conn, ids, last_day))
     else:
-        await _tell_contracts(tx, await store.end_contracts(tx.conn, ids, last_day))
-
-
-async def restate_contracts(tx: Transaction, products: Sequence[str], after: str | None, limit: int) -> str | None:
-    """A contract's event holds its guarantees: the next of those whose guarantees changed are told again. Returns the last, if any."""
-    rows = await store.restate_contracts(tx.conn, products, after, limit)
-    await _tell_contracts(tx, rows)
-    return rows[-1]["id"] if rows else None
+        await store.end_contracts(tx.conn, ids, last_day)
 
 
 async def _principals(tx: Transaction, rows: Rows) -> set[str]:
@@ -54,14 +44,12 @@ async def _guarantees(tx: Transaction, rows: Rows) -> set[str]:
 
 
 async def _members(tx: Transaction, rows: Rows) -> set[str]:
-    await _tell_members(tx, await store.save_members(tx.conn, _text(rows)))
+    await _show(tx, await store.save_members(tx.conn, _text(rows)))
     return _keys(rows)
 
 
 async def _contracts(tx: Transaction, rows: Rows) -> set[str]:
-    saved = await store.save_contracts(tx.conn, _text(rows))
-    await _tell_contracts(tx, saved)
-    return {row["feed_key"] for row in saved}
+    return await store.save_contracts(tx.conn, _text(rows))
 
 
 def _text(rows: Rows) -> str:
@@ -77,18 +65,10 @@ def _keys(rows: Rows) -> set[str]:
     return {key for key, *_ in rows}
 
 
-async def _tell_members(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    if shown := [row["id"] for row in rows if row["open_cases"]]:
-        for card in map(emits.card, await members.rows(tx.conn, shown)):
+async def _show(tx: Transaction, member_ids: Sequence[str]) -> None:
+    if member_ids:
+        for card in map(emits.card, await members.rows(tx.conn, member_ids)):
             tx.card(card)
-    tx.emit(*map(emits.member, rows), lane=Lane.BULK)
-
-
-async def _tell_contracts(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    today = tx.now.astimezone(CONTRACT_ZONE).date()
-    versions = await store.guarantees(tx.conn, sorted({row["product"] for row in rows}), today)
-    states = {product: [emits.guarantee(row) for row in of] for product, of in versions.items()}
-    tx.emit(*(emits.member_contract(row, states.get(row["product"], [])) for row in rows), lane=Lane.BULK)
 
 
 _SAVE: dict[Kind, Callable[[Transaction, Rows], Awaitable[set[str]]]] = {
