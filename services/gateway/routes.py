@@ -26,6 +26,7 @@ ROUTES = {
     "/extranet/visits": "tracking",
     "/extranet/bills": "billing",
     "/board": "tracking",
+    "/admin/catalogue": "reference",
     "/me": "intake",
 }
 DEEPEST = max(prefix.count("/") for prefix in ROUTES)

@@ -5,12 +5,21 @@ from fastapi import FastAPI
 from services.kit import app as kit
 from services.kit.web import refused, stuck
 from services.reference.api import catalog, contracts, coverage, members
-from services.reference.pages import desk, files
+from services.reference.pages import catalogue, desk, files
 from services.reference.settings import Settings
 
 
 def create(settings: Settings) -> FastAPI:
-    routers = [members.router, contracts.router, coverage.router, catalog.router, desk.router, files.router, stuck.router("reference")]
+    routers = [
+        members.router,
+        contracts.router,
+        coverage.router,
+        catalog.router,
+        catalogue.router,
+        desk.router,
+        files.router,
+        stuck.router("reference"),
+    ]
     return kit.create("reference", settings, routers, page=refused.page)
 
 

@@ -9,9 +9,9 @@ from services.kit.consumer import infrastructure
 from services.kit.db import Database
 from services.reference.listens import SUBSCRIPTIONS
 from services.reference.settings import Settings
-from services.reference.usecases import coverage, telling
+from services.reference.usecases import coverage, saving, telling
 
-DEADLINES = {"reservation": coverage.expire}
+DEADLINES = {coverage.RESERVATION: coverage.expire, saving.GUARANTEE_STARTS: telling.restate}
 LOOK_S = 0.5
 
 

@@ -27,7 +27,7 @@ EXTRANET = (
 )
 BOARD = (Link("/board", "Tableau de bord", "board"),)
 PORTAL = (Link("/me", "Mes services", "me"),)
-ADMIN = (Link("/admin", "Administration", "admin"),)
+ADMIN = (Link("/admin/catalogue", "Catalogue", "catalogue"),)
 LINKS = {
     "agent": DESK, "supervisor": DESK + FILES, "finance": CASES, "auditor": CASES, "admin": DESK + FILES + ADMIN,
     "provider": EXTRANET, "provider_admin": EXTRANET, "principal": BOARD, "principal_approver": BOARD, "member": PORTAL,

@@ -71,13 +71,14 @@ async def save_products(conn: Connection, rows: str) -> None:
 
 
 async def save_guarantees(conn: Connection, rows: str) -> None:
-    """Their products are restating from then on."""
+    """The products of those in force are restating from then on."""
     await conn.execute(
         "with saved as (insert into guarantee select * from jsonb_populate_recordset(null::guarantee, $1::text::jsonb)"
         " on conflict (product, code, valid_from) do update set services = excluded.services, counts = excluded.counts,"
         " units_per_year = excluded.units_per_year, cap_gross_cents = excluded.cap_gross_cents, member_rate = excluded.member_rate,"
         " waiting_days = excluded.waiting_days, area = excluded.area, excluded = excluded.excluded, feed_hash = excluded.feed_hash"
-        " returning product) update product set restating = true where code in (select product from saved)",
+        " returning product, valid_from) update product set restating = true, restated_to = null"
+        " where code in (select product from saved where valid_from <= (now() at time zone 'Europe/Paris')::date)",
         rows,
     )
 
@@ -140,26 +141,29 @@ async def end_contracts(conn: Connection, contract_ids: Sequence[str], last_day:
     )
 
 
-async def restating(conn: Connection) -> list[str]:
-    return [row["code"] for row in await conn.fetch("select code from product where restating order by code")]
+async def restate(conn: Connection, products: Sequence[str]) -> None:
+    """Their contracts hold other guarantees from now on."""
+    await conn.execute("update product set restating = true, restated_to = null where code = any($1::text[])", products)
 
 
-async def restated(conn: Connection, products: Sequence[str]) -> None:
-    await conn.execute("update product set restating = false where code = any($1::text[])", products)
-
-
-async def restate_contracts(conn: Connection, products: Sequence[str], after: str | None, limit: int) -> str | None:
-    """The next contracts of these products, by id, each at a new version that nobody was told of yet. Returns the last one, if any."""
-    last: str | None = await conn.fetchval(
-        "with restated as (update contract c set version = version + 1 from (select id from contract where product = any($1::text[])"
+async def restated(conn: Connection, limit: int) -> int:
+    """The next contracts of a product that is restating, by id, get a new version that nobody was told of yet. Returns how many."""
+    product = await conn.fetchrow("select code, restated_to from product where restating order by code limit 1 for update skip locked")
+    if product is None:
+        return 0
+    row = await conn.fetchrow(
+        "with restated as (update contract c set version = version + 1 from (select id from contract where product = $1"
         " and ($2::uuid is null or id > $2) order by id limit $3 for update) n where c.id = n.id returning c.id"
         "), untold as (insert into untold select 'contracts', id from restated on conflict do nothing)"
-        " select id from restated order by id desc limit 1",
-        products,
-        after,
+        " select count(*) as count, (array_agg(id order by id desc))[1] as last from restated",
+        product["code"],
+        product["restated_to"],
         limit,
     )
-    return last
+    assert row is not None
+    last = row["last"] if row["count"] else None
+    await conn.execute("update product set restated_to = $2, restating = $2::uuid is not null where code = $1", product["code"], last)
+    return row["count"] or 1  # somebody may come after this product
 
 
 async def guarantees(conn: Connection, products: Sequence[str], day: date) -> dict[str, Rows]:

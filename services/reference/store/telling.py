@@ -12,7 +12,7 @@ Rows = list[dict[str, Any]]
 
 
 async def waits(conn: Connection) -> bool:
-    found: bool = await conn.fetchval("select exists (select from untold)")
+    found: bool = await conn.fetchval("select exists (select from untold) or exists (select from product where restating)")
     return found
 
 

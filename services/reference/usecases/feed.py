@@ -242,8 +242,6 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
                 group.create_task(work())
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
-    if report.kind == "guarantees":
-        await _restate(db)
 
 
 async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -260,19 +258,6 @@ async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]]) -> 
 def _unknown(kind: Kind, row: dict[str, Any]) -> Refused:
     cells = orjson.dumps(contents.fields(kind, row["key"], orjson.loads(row["content"]))).decode()
     return row["line"], row["key"], cells, "unknown_member", "member"
-
-
-async def _restate(db: Database) -> None:
-    """Contracts hold the guarantees of their product: also those that a load before this one was killed with."""
-    async with db.transaction() as tx:
-        products = await store.restating(tx.conn)
-    after: str | None = None
-    while products:
-        async with db.transaction() as tx:
-            after = await store.restate_contracts(tx.conn, products, after, BATCH)
-            if after is None:
-                await store.restated(tx.conn, products)
-                return
 
 
 async def _end(db: Database, report: Report, principals: list[str]) -> None:

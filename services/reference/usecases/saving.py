@@ -1,18 +1,21 @@
 """What a file brings is stored: rows that changed, and who has left. `telling` follows; a card that an open case makes public goes at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date
+from datetime import date, datetime, time
 
 import orjson
 
+from services.kit import deadlines
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.reference import emits
+from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
 from services.reference.store import members
 from services.reference.usecases.mapping import Kind
 
 Rows = Sequence[tuple[str, bytes, str]]  # key, hash, content as JSON
+GUARANTEE_STARTS = "guarantee_starts"
 
 
 async def save(tx: Transaction, kind: Kind, rows: Rows) -> set[str]:
@@ -40,6 +43,10 @@ async def _products(tx: Transaction, rows: Rows) -> set[str]:
 
 async def _guarantees(tx: Transaction, rows: Rows) -> set[str]:
     await store.save_guarantees(tx.conn, _text(rows))
+    for key, *_ in rows:
+        starts = datetime.combine(date.fromisoformat(key.rpartition("/")[2]), time(), CONTRACT_ZONE)
+        if starts > tx.now:
+            await deadlines.put(tx.conn, GUARANTEE_STARTS, key, starts)
     return _keys(rows)
 
 

@@ -1,7 +1,8 @@
 """Telling of what files have changed, apart from storing it: each of these events says all there is, so that only the last one counts, and
-a million rows are stored without waiting for as many events."""
+a million rows are stored without waiting for as many events. Contracts hold the guarantees of their product, and are told of again when
+those change."""
 
-from services.kit.db import Database
+from services.kit.db import Database, Transaction
 from services.kit.outbox import Lane
 from services.reference import emits
 from services.reference.domain.entitlement import CONTRACT_ZONE
@@ -11,13 +12,15 @@ BATCH = 250  # some 10 ms of a worker that also decides about live needs
 
 
 async def some(db: Database) -> int:
-    """How many were told of; 0 when there are none, or others work on the last ones."""
+    """How many were told of, or found to be told of; 0 when there are none, or others work on the last ones."""
     async with db.connection() as conn:
         if not await telling.waits(conn):
             return 0
     async with db.transaction() as tx:
         members = await telling.members(tx.conn, BATCH)
         contracts = await telling.contracts(tx.conn, BATCH)
+        if not members and not contracts:
+            return await feed.restated(tx.conn, BATCH)
         today = tx.now.astimezone(CONTRACT_ZONE).date()
         versions = await feed.guarantees(tx.conn, sorted({row["product"] for row in contracts}), today)
         states = {product: [emits.guarantee(row) for row in of] for product, of in versions.items()}
@@ -26,8 +29,13 @@ async def some(db: Database) -> int:
     return len(members) + len(contracts)
 
 
+async def restate(tx: Transaction, key: str) -> None:
+    """A deadline's: the day has come from which a guarantee is another. `key`: product/code/day."""
+    await feed.restate(tx.conn, [key.partition("/")[0]])
+
+
 async def all_of_it(db: Database) -> int:
-    """How many were told of."""
+    """How many there were."""
     told = 0
     while count := await some(db):
         told += count
