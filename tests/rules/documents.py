@@ -1,17 +1,32 @@
 """House rules about what the doors take, read from their OpenAPI documents: pages and what else is not published included."""
 
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
+from services.gateway.tokens import make_keys
+
 LOWEST, HIGHEST = {"minimum", "exclusiveMinimum"}, {"maximum", "exclusiveMaximum"}
 
 
 class _Shown(RouteContext):
     include_in_schema = True
+
+
+def app_of(service: str, folder: Path) -> FastAPI:
+    """The service's app, which cannot be run. Its keys are written to the folder."""
+    signing, public = make_keys(folder)
+    nowhere = dict.fromkeys(("database_url", "database_url_outside", "kafka_bootstrap", "kafka_user", "kafka_password", "csrf_secret"), "x")
+    settings: dict[str, Any] = nowhere | {"jwks_file": public, "signing_keys_file": signing, "services": {}, "demo": True}
+    main = import_module(f"services.{service}.main")
+    made = import_module(f"services.{service}.settings").Settings
+    app: FastAPI = main.create(made.model_validate({name: settings[name] for name in made.model_fields if name in settings}))
+    return app
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What the doors take is bounded: an integer that PostgreSQL would refuse is the caller's 422, never a 500."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,29 +7,17 @@ import pytest
 from fastapi import Body, FastAPI, Form, Header, Query
 from pydantic import BaseModel, Field
 
-from services.gateway.tokens import make_keys
 from services.kit import bounds
 from tests.rules import shape
-from tests.rules.documents import document, unbounded
+from tests.rules.documents import app_of, document, unbounded
 from tests.rules.test_shape import OURS, SPEAKERS, where
 
 DOORS = [*(path for path in SPEAKERS if {"api", "pages"} & {path.stem, path.parent.name}), shape.SERVICES / "kit/web/stuck.py"]
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Enough to make an app, though not to run it."""
-    signing, public = make_keys(tmp_path_factory.mktemp("keys"))
-    nowhere = dict.fromkeys(("database_url", "database_url_outside", "kafka_bootstrap", "kafka_user", "kafka_password", "csrf_secret"), "x")
-    return nowhere | {"jwks_file": public, "signing_keys_file": signing, "services": {}, "demo": True}
-
-
 @pytest.mark.parametrize("service", OURS)
-def test_every_integer_from_outside_has_a_lowest_and_a_highest_value(service: str, settings: dict[str, Any]) -> None:
-    main = import_module(f"services.{service}.main")
-    made = import_module(f"services.{service}.settings").Settings
-    app = main.create(made.model_validate({name: settings[name] for name in made.model_fields if name in settings}))
-    described = document(app)
+def test_every_integer_from_outside_has_a_lowest_and_a_highest_value(service: str, tmp_path: Path) -> None:
+    described = document(app_of(service, tmp_path))
     assert any(path.startswith("/api/") for path in described["paths"])
     assert unbounded(described) == set()
 
