@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from contracts.common import Actor, CardRef, CaseNumber, Cents, Code, Exact, Id, Instant, Place, Window
+from contracts.common import Actor, CardRef, CaseNumber, Cents, Code, Day, Exact, Id, Instant, Place, Window
 from contracts.registry import Event
 
 Urgency = Literal["planned", "today", "immediate"]
@@ -25,7 +25,7 @@ class CaseOpened(Event, owner="intake", name="case_opened", key="case_id"):
 
 
 class NeedAdded(Event, owner="intake", name="need_added", key="case_id"):
-    """One service asked for. `rank` gives the shown number, `123456789-2`, never reused."""
+    """One service asked for. `rank` gives the shown number, `123456789-2`, never reused. `occurred_on`: the day of what made it necessary."""
 
     case_id: Id
     need_id: Id
@@ -39,6 +39,8 @@ class NeedAdded(Event, owner="intake", name="need_added", key="case_id"):
     urgency: Urgency = "planned"
     quantity: Exact
     unit: Code
+    occurred_on: Day | None = None
+    estimate_gross_cents: Cents | None = Field(default=None, ge=0)
 
 
 class NeedAmended(Event, owner="intake", name="need_amended", key="case_id"):

@@ -50,6 +50,10 @@ COVERAGE_TRACE: Family = {  # the rules tried, in order; a rule that fails shows
     "approval_not_needed": ("accord non nécessaire", "approval not needed"),
     "approval_needed": ("accord nécessaire", "approval needed"),
     "approval_given": ("accord donné", "approval given"),
+    "declared_in_time": ("demande faite à temps", "declared in time"),
+    "far_enough": ("assez loin du domicile", "far enough from home"),
+    "not_covered_elsewhere": ("pas déjà prise en charge ailleurs", "not covered in another case"),
+    "goodwill": ("accordée par geste", "granted as a gesture"),
 }
 
 COVERAGE_RELEASED: Family = {
@@ -66,6 +70,14 @@ APPROVAL_REFUSED: Family = {
     "not_justified": ("non justifié", "not justified"),
     "outside_terms": ("hors de la convention", "outside the terms"),
     "no_answer": ("pas de réponse à temps", "no answer in time"),
+}
+
+GOODWILL: Family = {  # why somebody grants what was refused
+    "commercial_gesture": ("geste commercial", "commercial gesture"),
+    "long_standing_member": ("fidélité du bénéficiaire", "long-standing member"),
+    "hardship": ("situation difficile", "hardship"),
+    "our_mistake": ("erreur de notre part", "our mistake"),
+    "person_in_danger": ("personne en danger", "person in danger"),
 }
 
 AT_RISK: Family = {
@@ -117,6 +129,7 @@ CASE_REOPENED: Family = {
     "closed_by_mistake": ("clos par erreur", "closed by mistake"),
     "work_to_redo": ("prestation à reprendre", "work to be redone"),
     "billing_question": ("question de facturation", "billing question"),
+    "goodwill": ("accordée par geste", "granted as a gesture"),
 }
 
 OFFER_DECLINED: Family = {
@@ -260,6 +273,7 @@ families: dict[str, Family] = {
     "coverage_trace": COVERAGE_TRACE,
     "coverage_released": COVERAGE_RELEASED,
     "approval_refused": APPROVAL_REFUSED,
+    "goodwill": GOODWILL,
     "at_risk": AT_RISK,
     "need_cancelled": NEED_CANCELLED,
     "need_amended": NEED_AMENDED,

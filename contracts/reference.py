@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from contracts.common import Cents, Code, Day, Exact, Id, Instant, Label, Number, Part
+from contracts.common import Actor, Cents, Code, Day, Exact, Id, Instant, Label, Number, Part
 from contracts.registry import Event
 
 
@@ -53,6 +53,7 @@ class GuaranteeState(Part):
     units_per_year: Exact | None = None
     cap_gross_cents: Cents | None = None
     waiting_days: int = 0
+    cap_gross_cents_per_year: Cents | None = None
 
 
 class ContractChanged(Event, owner="reference", name="contract_changed", topic="contracts", key="contract_id"):
@@ -71,7 +72,8 @@ class ContractChanged(Event, owner="reference", name="contract_changed", topic="
 
 
 class CoverageGranted(Event, owner="reference", name="coverage_granted", key="case_id"):
-    """Units are reserved until `expires_at`. Amounts beyond `cap_gross_cents` are the member's (none: no cap)."""
+    """Units are reserved until `expires_at`. Amounts beyond `cap_gross_cents` are the member's (none: no cap). `gross_cents_left`: of the
+    year's amount, what is promised here taken off. `goodwill_by`: who granted it as a gesture after a refusal; it takes no units."""
 
     case_id: Id
     need_id: Id
@@ -84,6 +86,9 @@ class CoverageGranted(Event, owner="reference", name="coverage_granted", key="ca
     member_rate: Exact
     expires_at: Instant
     trace: list[Code]
+    gross_cents_left: Cents | None = None
+    goodwill_by: Actor | None = None
+    goodwill_reason: Code | None = None
 
 
 class CoverageRefused(Event, owner="reference", name="coverage_refused", key="case_id"):

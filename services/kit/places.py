@@ -2,12 +2,15 @@
 
 import csv
 from functools import cache
+from math import asin, cos, radians, sin, sqrt
 from pathlib import Path
 
 from contracts.common import Place
 from services.kit.errors import Invalid
 
 _FILE = Path(__file__).parent / "data" / "communes.csv"
+
+_EARTH_KM = 6371.0
 
 _ZONES = {
     "971": "America/Guadeloupe",
@@ -49,6 +52,16 @@ def place(insee: str, postcode: str | None = None) -> Place:
         lon=float(row["lon"]) if row["lon"] else None,
         zone=zone(row["departement"]),
     )
+
+
+def km_between(insee: str, other: str) -> float | None:
+    """As the crow flies, from centre to centre; None where one has no coordinates or is unknown."""
+    rows = [communes().get(code) for code in (insee, other)]
+    if not all(row and row["lat"] and row["lon"] for row in rows):
+        return None
+    (lat, lon), (other_lat, other_lon) = ((radians(float(row["lat"])), radians(float(row["lon"]))) for row in rows if row)
+    across = sin((other_lat - lat) / 2) ** 2 + cos(lat) * cos(other_lat) * sin((other_lon - lon) / 2) ** 2
+    return 2 * _EARTH_KM * asin(sqrt(across))
 
 
 def name(insee: str) -> str:

@@ -12,17 +12,31 @@ from contracts.common import TaskClosed as TaskClosedEvent
 from contracts.common import TaskOpened as TaskOpenedEvent
 from contracts.registry import Event
 from services.kit import places
-from services.reference.domain.coverage import Consumed, Cover, Fact, Granted, Refused, Released, TaskClosed, TaskOpened
+from services.reference.domain.coverage import (
+    ApprovalAnswered,
+    ApprovalAsked,
+    ApprovalWithdrawn,
+    Consumed,
+    Cover,
+    Fact,
+    Granted,
+    Refused,
+    Released,
+    TaskClosed,
+    TaskOpened,
+)
+from services.reference.domain.entitlement import Rights
 
 ANSWER_TASK_WITHIN = timedelta(hours=2)
 
 
-def events(cover: Cover, facts: Iterable[Fact], left: Decimal | None, now: datetime, by: Actor) -> list[Event]:
-    """`left`: the units left of the cover's guarantee once everything is saved."""
-    return [_event(cover, fact, left, now, by) for fact in facts]
+def events(cover: Cover, facts: Iterable[Fact], rights: Rights | None, now: datetime, by: Actor) -> list[Event]:
+    """`rights`: as they stand of the cover's guarantee once everything is saved; None where it changes none."""
+    return [_event(cover, fact, rights, now, by) for fact in facts if not isinstance(fact, ApprovalWithdrawn)]
 
 
-def _event(cover: Cover, fact: Fact, left: Decimal | None, now: datetime, by: Actor) -> Event:
+def _event(cover: Cover, fact: Fact, rights: Rights | None, now: datetime, by: Actor) -> Event:
+    left: Decimal | None = rights.left(cover.units_per_year) if rights else None
     ids: dict[str, Any] = {"case_id": cover.case_id, "need_id": cover.need_id}
     match fact:
         case Granted(granted):
@@ -34,6 +48,9 @@ def _event(cover: Cover, fact: Fact, left: Decimal | None, now: datetime, by: Ac
                 units_reserved=granted.units,
                 units_left=left,
                 cap_gross_cents=granted.cap_gross_cents,
+                gross_cents_left=rights.cents_left(granted.cap_gross_cents_per_year) if rights else None,
+                goodwill_by=Actor(kind=granted.goodwill_by, id=granted.goodwill_actor or None) if granted.goodwill_by else None,
+                goodwill_reason=granted.goodwill_reason,
                 member_rate=granted.member_rate,
                 expires_at=granted.expires_at,
                 trace=list(granted.trace),
@@ -54,10 +71,19 @@ def _event(cover: Cover, fact: Fact, left: Decimal | None, now: datetime, by: Ac
             return contract.CoverageReleased(decision_id=decision_id, reason=reason, units_released=units, **ids)
         case Consumed(consumed):
             return contract.CoverageConsumed(decision_id=consumed.decision_id, units_consumed=consumed.units, units_left=left, **ids)
-        case TaskOpened(task_id, kind, reason):
-            return TaskOpenedEvent(task_id=task_id, kind=kind, role="agent", due_at=now + ANSWER_TASK_WITHIN, reason=reason or None, **ids)
+        case ApprovalAsked(asked):
+            assert asked.approval_cents is not None and asked.approval_due
+            return contract.ApprovalRequested(approval_id=asked.decision_id, amount_cents=asked.approval_cents, due_at=asked.approval_due, **ids)
+        case ApprovalAnswered(approval_id, kind, None):
+            return contract.ApprovalGranted(approval_id=approval_id, decided_by=kind, **ids)
+        case ApprovalAnswered(approval_id, kind, reason):
+            assert reason
+            return contract.ApprovalRefused(approval_id=approval_id, reason=reason, decided_by=kind, **ids)
+        case TaskOpened(task_id, kind, reason, role):
+            return TaskOpenedEvent(task_id=task_id, kind=kind, role=role, due_at=now + ANSWER_TASK_WITHIN, reason=reason or None, **ids)
         case TaskClosed(task_id, outcome):
             return TaskClosedEvent(task_id=task_id, outcome=outcome, closed_by=by, **ids)
+    raise AssertionError(f"a fact that tells nothing: {fact}")
 
 
 def principal(row: Mapping[str, Any]) -> contract.PrincipalChanged:
@@ -108,6 +134,7 @@ def guarantee(row: Mapping[str, Any]) -> contract.GuaranteeState:
         services=row["services"],
         units_per_year=row["units_per_year"],
         cap_gross_cents=row["cap_gross_cents"],
+        cap_gross_cents_per_year=row["cap_gross_cents_per_year"],
         waiting_days=row["waiting_days"],
     )
 

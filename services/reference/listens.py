@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
+from contracts.billing import BillPrepared, ChargeRecorded
 from contracts.intake import CaseClosed, CaseOpened, CaseReopened, NeedAdded, NeedAmended, NeedAtRisk, NeedCancelled, NeedReinstated
 from contracts.tracking import PrestationCompleted
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.outbox import Cause
-from services.kit.subscriptions import Received, each, many
+from services.kit.subscriptions import Received, each, many, together
 from services.reference.domain import coverage as domain
 from services.reference.domain.coverage import Cover, Decision
-from services.reference.domain.entitlement import Claim
+from services.reference.domain.entitlement import CONTRACT_ZONE, Claim
 from services.reference.usecases import coverage, members
 from services.reference.usecases.coverage import Asked
 
@@ -30,7 +32,7 @@ async def on_case_closed(tx: Transaction, received: Sequence[Received]) -> None:
 
 
 async def on_need_added(tx: Transaction, received: Sequence[Received]) -> None:
-    await coverage.decide(tx, [Asked(one.data.need_id, one.data.case_id, _claim(one.data), Cause.of(one.envelope)) for one in received])
+    await coverage.decide(tx, [Asked(one.data.need_id, one.data.case_id, _claim(one), Cause.of(one.envelope)) for one in received])
 
 
 async def on_need_amended(tx: Transaction, event: NeedAmended) -> None:
@@ -53,7 +55,7 @@ async def on_need_at_risk(tx: Transaction, event: NeedAtRisk) -> None:
 
 
 async def on_need_cancelled(tx: Transaction, received: Sequence[Received]) -> None:
-    await coverage.change(tx, {one.data.need_id: (domain.cancel, Cause.of(one.envelope)) for one in received})
+    await coverage.change(tx, {one.data.need_id: (_cancel(one.data), Cause.of(one.envelope)) for one in received})
 
 
 async def on_need_reinstated(tx: Transaction, event: NeedReinstated) -> None:
@@ -64,7 +66,26 @@ async def on_prestation_completed(tx: Transaction, received: Sequence[Received])
     await coverage.change(tx, {one.data.need_id: (_perform(one.data), Cause.of(one.envelope)) for one in received})
 
 
-def _claim(need: NeedAdded) -> Claim:
+async def on_billed(tx: Transaction, received: Sequence[Received]) -> None:
+    """Bills say what the provider is owed, charges what of it is the member's: the rest is what the guarantee has paid."""
+    sums: dict[str, tuple[int, int, bool]] = {}
+    for one in received:
+        billed, member, charged = sums.get(one.data.need_id, (0, 0, False))
+        if isinstance(one.data, BillPrepared):
+            sums[one.data.need_id] = billed + one.data.gross_cents, member, charged
+        else:
+            sums[one.data.need_id] = billed, member + one.data.member_gross_cents, True
+    await coverage.charge(tx, sums, {one.data.need_id: Cause.of(one.envelope) for one in received})
+
+
+def _cancel(event: NeedCancelled) -> Callable[[Cover], Decision]:
+    """Whoever gives up because nobody could be found ends the need unfilled."""
+    reason = "need_unfilled" if event.reason == "no_provider_found" else "need_cancelled"
+    return lambda cover: domain.cancel(cover, reason)
+
+
+def _claim(received: Received) -> Claim:
+    need: NeedAdded = received.data
     return Claim(
         member_id=need.member_id,
         principal_id=need.principal_id,
@@ -76,6 +97,9 @@ def _claim(need: NeedAdded) -> Claim:
         ends_at=need.wanted.end,
         quantity=need.quantity,
         unit=need.unit,
+        occurred_on=date.fromisoformat(need.occurred_on) if need.occurred_on else None,
+        declared_on=received.envelope.time.astimezone(CONTRACT_ZONE).date(),
+        estimate_gross_cents=need.estimate_gross_cents,
     )
 
 
@@ -99,4 +123,5 @@ SUBSCRIPTIONS = [
     many(NeedCancelled, on_need_cancelled),
     each(NeedReinstated, on_need_reinstated),
     many(PrestationCompleted, on_prestation_completed, patient=True),
+    together(on_billed, patient=(BillPrepared, ChargeRecorded)),
 ]

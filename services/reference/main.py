@@ -7,6 +7,7 @@ from services.kit.web import refused, stuck
 from services.reference.api import catalog, contracts, coverage, members
 from services.reference.pages import catalogue, desk, files
 from services.reference.settings import Settings
+from services.reference.usecases import coverage as usecases
 
 
 def create(settings: Settings) -> FastAPI:
@@ -25,4 +26,5 @@ def create(settings: Settings) -> FastAPI:
 
 if __name__ == "__main__":
     settings = Settings.read()
+    usecases.hold = settings.hold
     kit.serve(create(settings), "reference", settings)

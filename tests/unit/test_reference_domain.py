@@ -13,8 +13,9 @@ from contracts.reasons import COVERAGE_REFUSED, COVERAGE_TRACE, TASK_KIND
 from services.kit import phones
 from services.kit.errors import Invalid
 from services.reference.domain import coverage, names
+from services.reference.domain.choice import Grant, Refusal, choose
 from services.reference.domain.coverage import Consumed, Cover, Granted, Refused, Released, TaskClosed, TaskOpened
-from services.reference.domain.entitlement import Claim, Contract, Grant, Guarantee, Person, Refusal, Rights, RightsKey, attempts, choose
+from services.reference.domain.entitlement import Claim, Contract, Guarantee, Person, Rights, RightsKey, Ruled, attempts
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 HOLD = timedelta(days=30)
@@ -23,6 +24,7 @@ CONTRACT = Contract("c1", "C-1", "p1", None, "home_plus", date(2024, 5, 1), None
 PERSON = Person("m1", False, None, (CONTRACT,))
 CLAIM = Claim("m1", "p1", None, "gardening", "38185", "38", NOW, NOW + timedelta(hours=2), Decimal(3), "hour")
 KEY = RightsKey("c1", "home", date(2025, 5, 1))
+RESERVED = Rights(reserved=Decimal(1), reserved_cents=30_000)
 
 
 def verdict(person: Person | None = PERSON, claim: Claim = CLAIM, **rights: int) -> Grant | Refusal:
@@ -89,11 +91,11 @@ def test_each_rule_refuses_with_its_own_code(person: Person | None, claim: Claim
 
 def test_a_contract_that_somebody_else_holds_does_not_cover_this_person() -> None:
     [found] = attempts(PERSON, replace(CLAIM, contract_id="theirs"), {"theirs"})
-    assert isinstance(found, Refusal)
+    assert isinstance(found, Ruled)
     assert (found.reason, found.trace) == ("beneficiary_not_covered", ("member_active", "beneficiary_not_covered"))
     assert found.reason in COVERAGE_REFUSED
     [mine] = attempts(PERSON, replace(CLAIM, contract_id=CONTRACT.id, principal_id="another"), {CONTRACT.id})
-    assert isinstance(mine, Refusal)
+    assert isinstance(mine, Ruled)
     assert mine.reason == "no_contract"
 
 
@@ -139,7 +141,7 @@ def test_a_contract_of_29_february_turns_on_the_28th_in_other_years() -> None:
 
 def test_a_reservation_lasts_until_some_days_after_the_wished_time() -> None:
     assert granted().expires_at == CLAIM.ends_at + HOLD
-    assert granted().holding == (KEY, Rights(reserved=Decimal(1)))
+    assert granted().holding == (KEY, RESERVED)
 
 
 def test_an_amendment_with_the_same_result_says_nothing() -> None:
@@ -189,14 +191,14 @@ def test_a_reinstated_need_is_reserved_again_under_the_same_decision() -> None:
     late = CLAIM.ends_at + 2 * HOLD
     after, facts = coverage.reinstate(cancelled, late, HOLD)
     assert facts == [Granted(after)]
-    assert (after.decision_id, after.holding, after.due) == ("d1", (KEY, Rights(reserved=Decimal(1))), late + HOLD)
+    assert (after.decision_id, after.holding, after.due) == ("d1", (KEY, RESERVED), late + HOLD)
     assert coverage.reinstate(after, late, HOLD) == (after, [])
 
 
 def test_work_done_consumes_what_was_reserved_once() -> None:
     after, facts = coverage.perform(granted(), Decimal(5))
     assert facts == [Consumed(after)]
-    assert after.holding == (KEY, Rights(used=Decimal(1)))  # an intervention is one, however long
+    assert after.holding == (KEY, Rights(used=Decimal(1), used_cents=30_000))  # an intervention is one, however long
     assert coverage.perform(after, Decimal(5)) == (after, [])
     assert coverage.cancel(after)[1] == []
 
@@ -205,8 +207,8 @@ def test_counted_units_are_trued_up_to_what_was_done() -> None:
     by_hour = replace(GARDEN, counts="units", units_per_year=Decimal(20))
     cover, _ = coverage.decide("n1", "k1", CLAIM, verdict(under(by_hour)), "d1", NOW, HOLD)
     assert cover.units == Decimal(3)
-    assert coverage.perform(cover, Decimal("2.5"))[0].holding == (KEY, Rights(used=Decimal("2.5")))
-    assert coverage.perform(cover, None)[0].holding == (KEY, Rights(used=Decimal(3)))
+    assert coverage.perform(cover, Decimal("2.5"))[0].holding == (KEY, Rights(used=Decimal("2.5"), used_cents=30_000))
+    assert coverage.perform(cover, None)[0].holding == (KEY, Rights(used=Decimal(3), used_cents=30_000))
 
 
 def test_work_done_after_a_cancellation_that_lost_is_reserved_again_and_consumed() -> None:

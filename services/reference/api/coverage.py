@@ -1,6 +1,7 @@
 """Coverage over HTTP: the preview while the caller waits, and the tasks that a decision left."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -8,16 +9,17 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from contracts.common import Actor, Code, Exact, Id, Insee
+from contracts.common import Actor, Cents, Code, Exact, Id, Insee
 from contracts.reasons import text
 from services.kit import places
 from services.kit.app import PROBLEMS
 from services.kit.auth import DESK, STAFF, Caller, allow
-from services.kit.bounds import Moment
+from services.kit.bounds import Day, Moment
 from services.kit.db import Transaction
 from services.kit.errors import NotFound
 from services.kit.idempotency import Command, CommandDependency
-from services.reference.domain.entitlement import Claim, Grant, Rights, RightsKey, Verdict
+from services.reference.domain.choice import Grant, Verdict
+from services.reference.domain.entitlement import CONTRACT_ZONE, Claim, Rights, RightsKey
 from services.reference.usecases import coverage
 
 router = APIRouter(prefix="/api/reference/v1", tags=["coverage"], responses=PROBLEMS)
@@ -37,6 +39,8 @@ class Ask(BaseModel):
     start: Moment
     quantity: Decimal = Field(default=Decimal(1), gt=0, le=100, decimal_places=2)
     unit: Code = "unit"
+    occurred_on: Day | None = Field(default=None, description="the day of what made it necessary")
+    estimate_gross_cents: Annotated[Cents, Field(ge=0)] | None = None
 
 
 class Reason(BaseModel):
@@ -54,7 +58,9 @@ class Preview(BaseModel):
     guarantee: str | None
     units: Exact | None = Field(description="that would be reserved")
     units_left: Exact | None = Field(description="before; none without limit")
-    cap_gross_cents: int | None
+    cap_gross_cents: int | None = Field(description="what would be promised; beyond it is the member's")
+    gross_cents_left: int | None = Field(description="of the year's amount, before; none without limit")
+    approval_cents: int | None = Field(description="what the principal would have to agree to first")
     member_rate: Exact | None
     renews_on: date | None
     trace: list[Reason]
@@ -79,8 +85,11 @@ async def preview_coverage(body: Ask, caller: Reader, request: Request) -> Previ
         ends_at=body.start + timedelta(hours=2),
         quantity=body.quantity,
         unit=body.unit,
+        occurred_on=body.occurred_on,
+        estimate_gross_cents=body.estimate_gross_cents,
     )
     async with request.app.state.db.transaction(caller.tenant) as tx:
+        claim = replace(claim, declared_on=tx.now.astimezone(CONTRACT_ZONE).date())
         person, verdict, rights = await coverage.preview(tx.conn, claim)
     if person is None:
         raise NotFound("no such member")
@@ -110,7 +119,9 @@ def _preview(verdict: Verdict, rights: Mapping[RightsKey, Rights]) -> Preview:
             guarantee=guarantee.code,
             units=verdict.units,
             units_left=rights.get(verdict.key, Rights()).left(guarantee.units_per_year),
-            cap_gross_cents=guarantee.cap_gross_cents,
+            cap_gross_cents=verdict.cap_gross_cents,
+            gross_cents_left=rights.get(verdict.key, Rights()).cents_left(guarantee.cap_gross_cents_per_year),
+            approval_cents=verdict.approval_cents,
             member_rate=guarantee.member_rate,
             renews_on=verdict.renews_on,
             trace=trace,
@@ -123,6 +134,8 @@ def _preview(verdict: Verdict, rights: Mapping[RightsKey, Rights]) -> Preview:
         units=None,
         units_left=None,
         cap_gross_cents=None,
+        gross_cents_left=None,
+        approval_cents=None,
         member_rate=None,
         renews_on=verdict.renews_on,
         trace=trace,

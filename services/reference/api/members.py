@@ -66,7 +66,8 @@ class Found(BaseModel):
 
 
 class Right(BaseModel):
-    """What one guarantee gives in this contract year. No `left`: without limit. Amounts beyond the cap are the member's."""
+    """What one guarantee gives in this contract year. No `left`, no `cents_left`: without limit. Amounts beyond the caps are the member's,
+    unless the principal agrees to them. `used_cents`, `reserved_cents`: of `cap_gross_cents_per_year`."""
 
     contract_id: Id
     contract: str
@@ -78,6 +79,10 @@ class Right(BaseModel):
     reserved: Exact
     left: Exact | None
     cap_gross_cents: int | None
+    cap_gross_cents_per_year: int | None
+    used_cents: int
+    reserved_cents: int
+    cents_left: int | None
     member_rate: Exact
     renews_on: date
 
@@ -184,6 +189,10 @@ def _rights(menu: list[coverage.Entitled]) -> list[Right]:
             reserved=of.rights.reserved,
             left=of.rights.left(of.guarantee.units_per_year),
             cap_gross_cents=of.guarantee.cap_gross_cents,
+            cap_gross_cents_per_year=of.guarantee.cap_gross_cents_per_year,
+            used_cents=of.rights.used_cents,
+            reserved_cents=of.rights.reserved_cents,
+            cents_left=of.rights.cents_left(of.guarantee.cap_gross_cents_per_year),
             member_rate=of.guarantee.member_rate,
             renews_on=of.renews_on,
         )

@@ -1,6 +1,7 @@
-"""The life of the decision about one need: taken, taken again, released, reserved again, consumed.
+"""The life of the decision about one need: taken, taken again, released, reserved again, consumed. `approval`: while the principal is
+asked first; `goodwill`: a refusal that somebody lifts.
 
-Units follow the status by themselves (`holding`), so that a save is right by comparing before and after.
+Units and amounts follow the status by themselves (`holding`), so that a save is right by comparing before and after.
 Total: every event may come in every status, and what does not concern it changes nothing.
 """
 
@@ -10,9 +11,14 @@ from decimal import Decimal
 from typing import Literal
 
 from services.kit.errors import Conflict
-from services.reference.domain.entitlement import Claim, Counts, Grant, Refusal, Rights, RightsKey, Verdict
+from services.reference.domain.choice import Grant, Refusal, Tried, Verdict
+from services.reference.domain.entitlement import Claim, Counts, Rights, RightsKey
+
+ANSWER_WITHIN = timedelta(hours=4)  # of the principal; at half time a supervisor is asked to answer in its name
+REMIND_BEFORE = ANSWER_WITHIN / 2
 
 Status = Literal[
+    "asked",  # the principal must agree first; units and amount are kept for it
     "granted",
     "refused",
     "lost",  # granted, then refused after an amendment: a task, never a second refusal, since work may be under way
@@ -25,9 +31,17 @@ class TaskSettled(Conflict):
     code, title = "task_settled", "The task is closed already"
 
 
+class AnswerFirst(Conflict):
+    code, title = "answer_first", "The task ends with the principal's answer: grant or refuse the approval"
+
+
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """The reasons and terms are those of the last decision; `expires_at` is there whenever something was ever granted."""
+    """The reasons and terms are those of the last decision; `expires_at` is there whenever something was ever granted.
+
+    `cap_gross_cents`: what was promised, which is what is kept of the year's amount. `billed_cents`, `member_cents`: what the provider
+    was owed so far, and the member's part of it. An approval has the id of the decision that it is asked for.
+    """
 
     need_id: str
     case_id: str
@@ -48,6 +62,19 @@ class Cover:
     expires_at: datetime | None = None
     need_open: bool = True
     task_id: str | None = None
+    cap_gross_cents_per_year: int | None = None
+    decided_at: datetime | None = None
+    tried: tuple[Tried, ...] = ()
+    at_risk: bool = False
+    performed: bool = False
+    approval_cents: int | None = None
+    approval_due: datetime | None = None
+    billed_cents: int = 0
+    member_cents: int = 0
+    charged: bool = False
+    goodwill_by: str | None = None  # the kind of person, as an actor's
+    goodwill_actor: str | None = None
+    goodwill_reason: str | None = None
 
     @property
     def key(self) -> RightsKey | None:
@@ -56,15 +83,27 @@ class Cover:
         return RightsKey(self.contract_id, self.guarantee, self.period_start)
 
     @property
+    def waits(self) -> bool:
+        """For the principal."""
+        return self.status == "asked" and (self.need_open or self.performed)
+
+    @property
     def holding(self) -> tuple[RightsKey, Rights] | None:
-        """What it holds of the rights."""
-        if self.key is None or self.status not in ("granted", "consumed"):
+        """What it holds of the rights. A gesture takes nothing of them."""
+        if self.key is None or self.goodwill_by:
             return None
-        return self.key, Rights(reserved=self.units) if self.status == "granted" else Rights(used=self.units)
+        if self.status == "granted" or self.waits:
+            return self.key, Rights(reserved=self.units, reserved_cents=self.cap_gross_cents or 0)
+        if self.status == "consumed":
+            cents = max(0, self.billed_cents - self.member_cents) if self.charged else self.cap_gross_cents or 0
+            return self.key, Rights(used=self.units, used_cents=cents)
+        return None
 
     @property
     def due(self) -> datetime | None:
-        """When what it reserves is given back by itself."""
+        """When what it reserves is given back by itself; of an approval when somebody is reminded, then when it is too late."""
+        if self.waits and self.approval_due:
+            return self.approval_due if self.task_id else self.approval_due - REMIND_BEFORE
         return self.expires_at if self.status == "granted" else None
 
 
@@ -94,7 +133,8 @@ class Consumed:
 class TaskOpened:
     task_id: str
     kind: str
-    reason: str
+    reason: str | None
+    role: str = "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +143,51 @@ class TaskClosed:
     outcome: str
 
 
-Fact = Granted | Refused | Released | Consumed | TaskOpened | TaskClosed
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    cover: Cover
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAnswered:
+    """`reason`: why not; none where the principal agrees. `by`: principal, supervisor, or system when nobody answered in time."""
+
+    approval_id: str
+    by: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalWithdrawn:
+    """Nobody need answer any more; the log knows by what happened instead."""
+
+    approval_id: str
+
+
+Fact = Granted | Refused | Released | Consumed | TaskOpened | TaskClosed | ApprovalAsked | ApprovalAnswered | ApprovalWithdrawn
 Decision = tuple[Cover, list[Fact]]
 
 
 def decide(need_id: str, case_id: str, claim: Claim, verdict: Verdict, decision_id: str, now: datetime, hold: timedelta) -> Decision:
     """The first decision about a need."""
     cover = _decided(Cover(need_id, case_id, claim, decision_id, "refused", ()), claim, verdict, decision_id, now, hold)
-    return cover, [Granted(cover) if isinstance(verdict, Grant) else Refused(cover)]
+    return cover, [_told(cover)]
 
 
 def amend(cover: Cover, claim: Claim, verdict: Verdict, decision_id: str, task_id: str, now: datetime, hold: timedelta) -> Decision:
     """The wish has changed: decided again, and told only where the result is another. `verdict` counts as free what this need holds."""
-    if cover.status == "consumed" or not cover.need_open:
+    if cover.status == "consumed" or not cover.need_open or (cover.goodwill_by and cover.status == "granted" and isinstance(verdict, Refusal)):
         return replace(cover, claim=claim), []
+    if cover.status == "asked":
+        return _amend_asked(cover, claim, verdict, decision_id, now, hold)
     if isinstance(verdict, Grant):
+        if cover.status != "refused":
+            verdict = verdict.unasked
         if cover.status == "granted" and (cover.key, cover.units) == (verdict.key, verdict.units):
             return replace(cover, claim=claim, expires_at=_expiry(claim, now, hold)), []
         before: list[Fact] = [Released(cover.decision_id, cover.units, "need_amended")] if cover.status == "granted" else []
-        granted, closed = _without_task(_decided(cover, claim, verdict, decision_id, now, hold), "resolved_itself")
-        return granted, [*before, Granted(granted), *closed]
+        granted, closed = without_task(_decided(cover, claim, verdict, decision_id, now, hold), "resolved_itself")
+        return granted, [*before, _told(granted), *closed]
     if cover.status == "refused":
         if cover.reason == verdict.reason:
             return replace(cover, claim=claim), []
@@ -137,20 +202,27 @@ def amend(cover: Cover, claim: Claim, verdict: Verdict, decision_id: str, task_i
 
 def go_at_risk(cover: Cover, task_id: str) -> Decision:
     """A refusal of a need that goes on all the same is for a person to settle, whichever came first in the log."""
+    gone = replace(cover, at_risk=True)
     if cover.status != "refused" or cover.task_id or not cover.need_open:
-        return cover, []
-    return replace(cover, task_id=task_id), [TaskOpened(task_id, "at_risk_refused", cover.reason or "")]
+        return gone, []
+    return replace(gone, task_id=task_id), [TaskOpened(task_id, "at_risk_refused", cover.reason or "")]
 
 
-def cancel(cover: Cover) -> Decision:
-    released, facts = _released(cover, "need_cancelled")
-    settled, closed = _without_task(replace(released, need_open=False), "need_cancelled")
-    return settled, [*facts, *closed]
+def cancel(cover: Cover, reason: str = "need_cancelled") -> Decision:
+    """`reason`: `need_unfilled` where nobody was found who does it."""
+    released, facts = _released(cover, reason)
+    withdrawn: list[Fact] = [ApprovalWithdrawn(cover.decision_id)] if cover.waits else []
+    settled, closed = without_task(replace(released, need_open=False), "need_cancelled")
+    return settled, [*facts, *withdrawn, *closed]
 
 
 def reinstate(cover: Cover, now: datetime, hold: timedelta) -> Decision:
-    """Reserved again without a check, and as long as at first: the work is being done, and an overrun is a matter for later."""
+    """Reserved again without a check, and as long as at first: the work is being done, and an overrun is a matter for later. A principal
+    that had not answered is asked again."""
     back = replace(cover, need_open=True)
+    if cover.status == "asked" and not cover.waits:
+        asked = replace(back, approval_due=now + ANSWER_WITHIN)
+        return asked, [ApprovalAsked(asked)]
     if cover.status != "released":
         return back, []
     granted = replace(back, status="granted", expires_at=_expiry(cover.claim, now, hold))
@@ -158,17 +230,31 @@ def reinstate(cover: Cover, now: datetime, hold: timedelta) -> Decision:
 
 
 def perform(cover: Cover, done: Decimal | None) -> Decision:
-    """The work is done: what was reserved is used up. `done`: the quantity in the need's unit, where the provider told it."""
-    over = replace(cover, need_open=False)
+    """The work is done: what was reserved is used up. `done`: the quantity in the need's unit, where the provider told it. What the
+    principal still has to agree to waits for its answer."""
+    over = replace(cover, need_open=False, performed=True)
     if cover.status in ("refused", "lost"):
-        return _without_task(over, "accepted_loss")
+        return without_task(over, "accepted_loss")
     if cover.status == "consumed":
         return over, []
+    counted = replace(over, units=done if done and cover.counts == "units" else cover.units)
+    if cover.status == "asked":
+        return counted, [] if cover.waits else [ApprovalAsked(counted)]
     facts: list[Fact] = []
     if cover.status == "released":
         facts.append(Granted(replace(over, status="granted")))
-    consumed = replace(over, status="consumed", units=done if done and cover.counts == "units" else cover.units)
+    consumed = replace(counted, status="consumed")
     return consumed, [*facts, Consumed(consumed)]
+
+
+def charge(cover: Cover, billed_cents: int, member_cents: int, charged: bool) -> Decision:
+    """A bill or a charge was recorded, or taken back with a minus: in whatever order they come, the sums are right in the end."""
+    return replace(
+        cover,
+        billed_cents=cover.billed_cents + billed_cents,
+        member_cents=cover.member_cents + member_cents,
+        charged=cover.charged or charged,
+    ), []
 
 
 def expire(cover: Cover, now: datetime) -> Decision:
@@ -179,43 +265,70 @@ def expire(cover: Cover, now: datetime) -> Decision:
 
 
 def settle(cover: Cover, outcome: str) -> Decision:
-    """A person has settled the task. Raises `TaskSettled`."""
+    """A person has settled the task. Raises `TaskSettled`, `AnswerFirst`."""
     if cover.task_id is None:
         raise TaskSettled
-    return _without_task(cover, outcome)
+    if cover.waits:
+        raise AnswerFirst
+    return without_task(cover, outcome)
+
+
+def without_task(cover: Cover, outcome: str) -> Decision:
+    if cover.task_id is None:
+        return cover, []
+    return replace(cover, task_id=None), [TaskClosed(cover.task_id, outcome)]
+
+
+def _amend_asked(cover: Cover, claim: Claim, verdict: Verdict, decision_id: str, now: datetime, hold: timedelta) -> Decision:
+    """The principal goes on being asked where it is for the same and no more; else it is asked anew, or need not be."""
+    wanted = verdict.approval_cents if isinstance(verdict, Grant) and (cover.key, cover.units) == (verdict.key, verdict.units) else None
+    if wanted is not None and wanted <= (cover.approval_cents or 0):
+        return replace(cover, claim=claim), []
+    decided, closed = without_task(_decided(cover, claim, verdict, decision_id, now, hold), "no_longer_needed")
+    return decided, [ApprovalWithdrawn(cover.decision_id), *closed, _told(decided)]
+
+
+def _told(cover: Cover) -> Fact:
+    """Of a decision just taken."""
+    return ApprovalAsked(cover) if cover.status == "asked" else Granted(cover) if cover.status == "granted" else Refused(cover)
 
 
 def _decided(cover: Cover, claim: Claim, verdict: Verdict, decision_id: str, now: datetime, hold: timedelta) -> Cover:
-    if isinstance(verdict, Refusal):
-        return replace(
-            cover,
-            claim=claim,
-            decision_id=decision_id,
-            status="refused",
-            reason=verdict.reason,
-            contract_id=verdict.contract_id,
-            guarantee=verdict.guarantee,
-            period_start=None,
-            renews_on=verdict.renews_on,
-            trace=verdict.trace,
-        )
-    return replace(
+    decided = replace(
         cover,
         claim=claim,
         decision_id=decision_id,
-        status="granted",
+        trace=verdict.trace,
+        tried=verdict.tried,
+        renews_on=verdict.renews_on,
+        decided_at=now,
+        approval_cents=None,
+        approval_due=None,
+        goodwill_by=None,
+        goodwill_actor=None,
+        goodwill_reason=None,
+    )
+    if isinstance(verdict, Refusal):
+        return replace(
+            decided, status="refused", reason=verdict.reason, contract_id=verdict.contract_id, guarantee=verdict.guarantee, period_start=None
+        )
+    asked = verdict.approval_cents is not None
+    return replace(
+        decided,
+        status="asked" if asked else "granted",
         reason=None,
         contract_id=verdict.key.contract_id,
         guarantee=verdict.key.guarantee,
         period_start=verdict.key.period_start,
-        renews_on=verdict.renews_on,
         counts=verdict.guarantee.counts,
         units=verdict.units,
         units_per_year=verdict.guarantee.units_per_year,
-        cap_gross_cents=verdict.guarantee.cap_gross_cents,
+        cap_gross_cents=verdict.cap_gross_cents,
+        cap_gross_cents_per_year=verdict.guarantee.cap_gross_cents_per_year,
         member_rate=verdict.guarantee.member_rate,
         expires_at=_expiry(claim, now, hold),
-        trace=verdict.trace,
+        approval_cents=verdict.approval_cents,
+        approval_due=now + ANSWER_WITHIN if asked else None,
     )
 
 
@@ -223,12 +336,6 @@ def _released(cover: Cover, reason: str) -> Decision:
     if cover.status != "granted":
         return cover, []
     return replace(cover, status="released"), [Released(cover.decision_id, cover.units, reason)]
-
-
-def _without_task(cover: Cover, outcome: str) -> Decision:
-    if cover.task_id is None:
-        return cover, []
-    return replace(cover, task_id=None), [TaskClosed(cover.task_id, outcome)]
 
 
 def _expiry(claim: Claim, now: datetime, hold: timedelta) -> datetime:

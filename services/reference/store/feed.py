@@ -53,7 +53,7 @@ async def save_principals(conn: Connection, rows: str) -> Rows:
         " vat_rate numeric, at_risk_limit_cents bigint, approval_above_cents bigint, feed_key text, feed_hash bytea)"
         " join principal p on p.code = r.code on conflict (feed_key) do update set fee_net_cents = excluded.fee_net_cents,"
         " markup_rate = excluded.markup_rate, vat_rate = excluded.vat_rate, at_risk_limit_cents = excluded.at_risk_limit_cents,"
-        " approval_above_cents = excluded.approval_above_cents, feed_hash = excluded.feed_hash returning *)"
+        " approval_above_cents = excluded.approval_above_cents, feed_hash = excluded.feed_hash, changed_at = clock_timestamp() returning *)"
         " select s.*, p.code, p.label, p.siren, p.ended_on from saved s join principal p on p.id = s.principal_id order by p.code, s.valid_from",
         rows,
     )
@@ -73,10 +73,17 @@ async def save_products(conn: Connection, rows: str) -> None:
 async def save_guarantees(conn: Connection, rows: str) -> None:
     """The products of those in force are restating from then on."""
     await conn.execute(
-        "with saved as (insert into guarantee select * from jsonb_populate_recordset(null::guarantee, $1::text::jsonb)"
+        "with saved as (insert into guarantee (product, code, valid_from, services, counts, units_per_year, cap_gross_cents, member_rate,"
+        " waiting_days, area, excluded, feed_key, feed_hash, cap_gross_cents_per_year, overrun, declare_within_days, min_km_from_home, one_at_a_time)"
+        " select product, code, valid_from, services, counts, units_per_year, cap_gross_cents, member_rate, waiting_days, area, excluded, feed_key,"
+        " feed_hash, cap_gross_cents_per_year, coalesce(overrun, 'member'), declare_within_days, min_km_from_home, coalesce(one_at_a_time, false)"
+        " from jsonb_populate_recordset(null::guarantee, $1::text::jsonb)"
         " on conflict (product, code, valid_from) do update set services = excluded.services, counts = excluded.counts,"
         " units_per_year = excluded.units_per_year, cap_gross_cents = excluded.cap_gross_cents, member_rate = excluded.member_rate,"
-        " waiting_days = excluded.waiting_days, area = excluded.area, excluded = excluded.excluded, feed_hash = excluded.feed_hash"
+        " waiting_days = excluded.waiting_days, area = excluded.area, excluded = excluded.excluded, feed_hash = excluded.feed_hash,"
+        " cap_gross_cents_per_year = excluded.cap_gross_cents_per_year, overrun = excluded.overrun,"
+        " declare_within_days = excluded.declare_within_days, min_km_from_home = excluded.min_km_from_home,"
+        " one_at_a_time = excluded.one_at_a_time, changed_at = clock_timestamp()"
         " returning product, valid_from) update product set restating = true, restated_to = null"
         " where code in (select product from saved where valid_from <= (now() at time zone 'Europe/Paris')::date)",
         rows,

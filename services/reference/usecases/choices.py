@@ -7,21 +7,11 @@ from decimal import Decimal
 
 from services.kit import places
 from services.kit.db import Connection
-from services.reference.domain.entitlement import (
-    CONTRACT_ZONE,
-    Claim,
-    Contract,
-    Grant,
-    Guarantee,
-    Option,
-    Rights,
-    RightsKey,
-    Verdict,
-    attempts,
-    choose,
-)
+from services.reference.domain.choice import Grant, Verdict, choose
+from services.reference.domain.entitlement import CONTRACT_ZONE, Claim, Contract, Guarantee, Option, Rights, RightsKey
 from services.reference.store import catalog
 from services.reference.store import coverage as store
+from services.reference.usecases import coverage
 
 VISIT = timedelta(hours=2)
 
@@ -64,10 +54,12 @@ async def _answers(conn: Connection, asked: list[Claim]) -> list[Choice]:
     """About one person."""
     member_id = asked[0].member_id
     person = (await store.persons(conn, [member_id])).get(member_id)
-    tried = [attempts(person, one) for one in asked]
+    tried = [coverage.tried(person, one) for one in asked]
     rights = await store.read_rights(conn, (attempt.key for each in tried for attempt in each if isinstance(attempt, Option)))
     contracts = {contract.id: contract for contract in (person.contracts if person else ())}
-    return [_choice(one, choose(each, rights), contracts, rights) for one, each in zip(asked, tried, strict=True)]
+    covers = await coverage.elsewhere(conn, [attempt for each in tried for attempt in each])
+    verdicts = [choose(each, rights, one, coverage.overlapping(one, None, covers)) for one, each in zip(asked, tried, strict=True)]
+    return [_choice(one, verdict, contracts, rights) for one, verdict in zip(asked, verdicts, strict=True)]
 
 
 def _choice(asked: Claim, verdict: Verdict, contracts: Mapping[str, Contract], rights: Mapping[RightsKey, Rights]) -> Choice:

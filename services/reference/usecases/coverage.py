@@ -1,19 +1,21 @@
 """Decisions about needs: load under lock, decide, save, emit. A batch costs as many round trips as one need."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from functools import partial
 
 from contracts.common import Actor
-from services.kit import deadlines
+from services.kit import deadlines, places
 from services.kit.clock import new_id
 from services.kit.db import Connection, Transaction
 from services.kit.errors import NotFound
 from services.kit.outbox import Cause
 from services.reference import emits
+from services.reference.domain import approval, goodwill
 from services.reference.domain import coverage as domain
-from services.reference.domain.coverage import Cover, Decision, Fact
+from services.reference.domain.choice import Verdict, choose
+from services.reference.domain.coverage import ApprovalAnswered, ApprovalAsked, ApprovalWithdrawn, Cover, Decision, Fact
 from services.reference.domain.entitlement import (
     CONTRACT_ZONE,
     Attempt,
@@ -24,10 +26,9 @@ from services.reference.domain.entitlement import (
     Person,
     Rights,
     RightsKey,
-    Verdict,
     attempts,
-    choose,
 )
+from services.reference.store import approvals
 from services.reference.store import coverage as store
 
 RESERVATION = "reservation"
@@ -61,7 +62,8 @@ async def preview(conn: Connection, claim: Claim) -> tuple[Person | None, Verdic
     people = await store.persons(conn, [claim.member_id])
     [tried] = await _tried(conn, people, [claim])
     rights = await store.read_rights(conn, (attempt.key for attempt in tried if isinstance(attempt, Option)))
-    return people.get(claim.member_id), choose(tried, rights), rights
+    covers = await elsewhere(conn, tried)
+    return people.get(claim.member_id), choose(tried, rights, claim, overlapping(claim, None, covers)), rights
 
 
 async def decide(tx: Transaction, asked: Sequence[Asked]) -> None:
@@ -69,10 +71,13 @@ async def decide(tx: Transaction, asked: Sequence[Asked]) -> None:
     people = await store.persons(tx.conn, list({one.claim.member_id for one in asked}))
     tried = await _tried(tx.conn, people, [one.claim for one in asked])
     rights = await store.lock_rights(tx.conn, (attempt.key for each in tried for attempt in each if isinstance(attempt, Option)))
+    covers = await elsewhere(tx.conn, [attempt for each in tried for attempt in each])
     decided = []
     for one, each in zip(asked, tried, strict=True):
-        cover, facts = domain.decide(one.need_id, one.case_id, one.claim, choose(each, rights), new_id(), tx.now, hold)
+        verdict = choose(each, rights, one.claim, overlapping(one.claim, one.case_id, covers))
+        cover, facts = domain.decide(one.need_id, one.case_id, one.claim, verdict, new_id(), tx.now, hold)
         rights = store.added(rights, store.holdings([cover], 1))
+        covers.append(cover)
         decided.append((cover, facts, one.cause))
     await _save(tx, [], decided)
 
@@ -84,23 +89,72 @@ async def amend(tx: Transaction, need_id: str, alter: Callable[[Claim], Claim]) 
     [tried] = await _tried(tx.conn, people, [claim])
     rights = await store.lock_rights(tx.conn, (attempt.key for attempt in tried if isinstance(attempt, Option)))
     free = store.added(rights, store.holdings([before], -1))
-    after, facts = domain.amend(before, claim, choose(tried, free), new_id(), new_id(), tx.now, hold)
+    verdict = choose(tried, free, claim, overlapping(claim, before.case_id, await elsewhere(tx.conn, tried)))
+    after, facts = domain.amend(before, claim, verdict, new_id(), new_id(), tx.now, hold)
     await _save(tx, [before], [(after, facts, tx.cause)])
 
 
 async def change(tx: Transaction, changes: Mapping[str, tuple[Decide, Cause]]) -> None:
     """The one loop, for needs that a decision was taken about."""
-    before = await store.load(tx.conn, list(changes))
+    await _change(tx, await store.load(tx.conn, list(changes)), changes)
+
+
+async def _change(tx: Transaction, before: Mapping[str, Cover], changes: Mapping[str, tuple[Decide, Cause]], by: Actor = SYSTEM) -> None:
     decided = []
     for need_id, (alter, cause) in changes.items():
         after, facts = alter(before[need_id])
         if after != before[need_id]:
             decided.append((after, facts, cause))
-    await _save(tx, [before[after.need_id] for after, _, _ in decided], decided)
+    await _save(tx, [before[after.need_id] for after, _, _ in decided], decided, by)
+
+
+async def charge(tx: Transaction, sums: Mapping[str, tuple[int, int, bool]], causes: Mapping[str, Cause]) -> None:
+    """What was billed and charged for needs, as `domain.charge` takes it."""
+    await change(tx, {need_id: (partial(_charged, sum_=sum_), causes[need_id]) for need_id, sum_ in sums.items()})
+
+
+def _charged(cover: Cover, sum_: tuple[int, int, bool]) -> Decision:
+    return domain.charge(cover, *sum_)
 
 
 async def expire(tx: Transaction, need_id: str) -> None:
-    await change(tx, {need_id: (lambda cover: domain.expire(cover, tx.now), tx.cause)})
+    """What a deadline says of a reservation, or of an approval that nobody has given."""
+    await change(tx, {need_id: (lambda cover: approval.pass_time(cover, new_id(), tx.now), tx.cause)})
+
+
+async def answer(tx: Transaction, approval_id: str, refused: str | None, by: Actor) -> None:
+    """The principal agrees, or does not and says why. Raises `NotFound`, `NotAsked`."""
+    need_id = await approvals.need(tx.conn, approval_id)
+    before = await store.load(tx.conn, [need_id]) if need_id else {}
+    if need_id is None or need_id not in before:
+        raise NotFound("no such approval was asked for")
+
+    def decide(cover: Cover) -> Decision:
+        if refused is None:
+            return approval.grant(cover, approval_id, by.kind)
+        return approval.refuse(cover, approval_id, refused, by.kind, new_id())
+
+    await _change(tx, before, {need_id: (decide, tx.cause)}, by)
+
+
+async def grant_goodwill(tx: Transaction, need_id: str, cap_gross_cents: int, reason: str, by: Actor) -> None:
+    """Under the contract that the need was refused under, else the one that the person named, else any of that principal.
+
+    Raises `NotFound`, `NotRefused`, `NothingToGrant`.
+    """
+    before = await store.load(tx.conn, [need_id])
+    if need_id not in before:
+        raise NotFound("no decision was taken about such a need")
+    claim = before[need_id].claim
+    person = (await store.persons(tx.conn, [claim.member_id])).get(claim.member_id)
+    held = [one for one in (person.contracts if person else ()) if claim.principal_id in (None, one.principal_id)]
+    named = (before[need_id].contract_id, claim.contract_id)
+    contract = next((one for one in held if one.id in named), held[-1] if held else None)
+
+    def decide(cover: Cover) -> Decision:
+        return goodwill.grant(cover, contract, cap_gross_cents, reason, (by.kind, by.id or ""), new_id(), tx.now, hold)
+
+    await _change(tx, before, {need_id: (decide, tx.cause)}, by)
 
 
 async def settle(tx: Transaction, task_id: str, outcome: str, by: Actor) -> None:
@@ -118,7 +172,29 @@ async def _tried(conn: Connection, people: Mapping[str, Person], claims: Sequenc
     held = {contract.id for person in people.values() for contract in person.contracts}
     named = {claim.contract_id for claim in claims if claim.contract_id} - held
     others = held | await store.known_contracts(conn, named) if named else held
-    return [attempts(people.get(claim.member_id), claim, others) for claim in claims]
+    return [tried(people.get(claim.member_id), claim, others) for claim in claims]
+
+
+def tried(person: Person | None, claim: Claim, others: Collection[str] = ()) -> list[Attempt]:
+    """As `attempts`, with the way from the person's home where a guarantee asks for it."""
+    near = person and any(guarantee.min_km_from_home for contract in person.contracts for guarantee in contract.guarantees)
+    return attempts(person, claim, others, places.km_between(person.insee, claim.insee) if near and person and person.insee else None)
+
+
+async def elsewhere(conn: Connection, tried: Sequence[Attempt]) -> list[Cover]:
+    """What open needs have of contracts with a guarantee that covers one case at a time."""
+    contracts = {attempt.key.contract_id for attempt in tried if isinstance(attempt, Option) and attempt.guarantee.one_at_a_time}
+    return await store.elsewhere(conn, contracts) if contracts else []
+
+
+def overlapping(claim: Claim, case_id: str | None, covers: Sequence[Cover]) -> set[tuple[str, str]]:
+    """By which contract and guarantee an open need of another case has this service at a time that overlaps."""
+    return {
+        (cover.contract_id, cover.guarantee)
+        for cover in covers
+        if cover.contract_id and cover.guarantee and cover.case_id != case_id and cover.holding and cover.claim.service == claim.service
+        and cover.claim.starts_at < claim.ends_at and claim.starts_at < cover.claim.ends_at
+    }  # fmt: skip
 
 
 async def _save(tx: Transaction, before: Sequence[Cover], decided: Sequence[tuple[Cover, list[Fact], Cause]], by: Actor = SYSTEM) -> None:
@@ -130,12 +206,23 @@ async def _save(tx: Transaction, before: Sequence[Cover], decided: Sequence[tupl
     changes = store.added(store.holdings(before, -1), store.holdings(covers, 1))
     standing = await store.save(tx.conn, covers, changes, deadlines.moves(RESERVATION, due))
     for cover, facts, cause in decided:
-        tx.emit(*emits.events(cover, facts, _left(cover, standing), tx.now, by), cause=cause)
+        await _note_approval(tx, cover, facts, by)
+        tx.emit(*emits.events(cover, facts, standing.get(cover.key) if cover.key else None, tx.now, by), cause=cause)
 
 
-def _left(cover: Cover, standing: Mapping[RightsKey, Rights]) -> Decimal | None:
-    here = standing.get(cover.key) if cover.key else None
-    return here.left(cover.units_per_year) if here else None
+async def _note_approval(tx: Transaction, cover: Cover, facts: Sequence[Fact], by: Actor) -> None:
+    for fact in facts:
+        match fact:
+            case ApprovalAsked(asked):
+                assert asked.approval_cents is not None and asked.approval_due and asked.claim.principal_id
+                await approvals.ask(
+                    tx.conn, asked.decision_id, asked.need_id, asked.claim.principal_id, asked.approval_cents, tx.now, asked.approval_due
+                )
+            case ApprovalAnswered(approval_id, kind, reason):
+                state = "granted" if reason is None else "expired" if reason == approval.NO_ANSWER and kind == SYSTEM.kind else "refused"
+                await approvals.answer(tx.conn, approval_id, state, reason, tx.now, by)
+            case ApprovalWithdrawn(approval_id):
+                await approvals.answer(tx.conn, approval_id, "withdrawn", None, tx.now, by)
 
 
 async def menu(conn: Connection, member_id: str, now: datetime) -> list[Entitled]:

@@ -80,7 +80,12 @@ class ProductRow(Row):
 
 
 class GuaranteeRow(Row):
-    """`area`: départements, none for everywhere. `excluded`: départements or INSEE codes. Without `units_per_year` no limit."""
+    """`area`: départements, none for everywhere. `excluded`: départements or INSEE codes. Without `units_per_year` no limit.
+
+    `cap_gross_cents`: of one need; `cap_gross_cents_per_year`: of a contract year. `overrun`: who pays what is beyond them, the `member` or,
+    if it agrees, the principal (`approval`). `declare_within_days`: after what made it necessary. `min_km_from_home`: from commune to commune.
+    `one_at_a_time`: not while another case has the same service at an overlapping time.
+    """
 
     KEY = ("product", "code", "valid_from")
 
@@ -95,6 +100,11 @@ class GuaranteeRow(Row):
     area: Departements = []
     excluded: Places = []
     valid_from: date = date(2000, 1, 1)
+    cap_gross_cents_per_year: CentsCell | None = None
+    overrun: Literal["member", "approval"] | None = None
+    declare_within_days: Annotated[int, Field(ge=0, le=3660)] | None = None
+    min_km_from_home: Annotated[int, Field(ge=0, le=1000)] | None = None
+    one_at_a_time: bool | None = None
 
 
 class MemberRow(Row):
