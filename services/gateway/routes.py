@@ -27,6 +27,8 @@ ROUTES = {
     "/extranet/bills": "billing",
     "/board": "tracking",
     "/admin/catalogue": "reference",
+    "/board/approvals": "reference",
+    "/board/coverage": "reference",
     "/me": "intake",
 }
 DEEPEST = max(prefix.count("/") for prefix in ROUTES)

@@ -1,5 +1,6 @@
 """The HTTP door of intake: `/api/intake/v1`. Translates; decides nothing."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from services.intake.domain import UNITS, Case, Wish
 from services.kit import cursor, phones, places
 from services.kit.app import PROBLEMS
 from services.kit.auth import DESK, Caller, allow
-from services.kit.bounds import IfMatch, Limit, Moment, version
+from services.kit.bounds import Day, IfMatch, Limit, Moment, version
 from services.kit.errors import Forbidden, NotFound
 from services.kit.idempotency import Command, CommandDependency
 
@@ -46,6 +47,8 @@ class WishBody(BaseModel):
 class NeedBody(WishBody):
     service: Code
     words: str = Field(default="", max_length=2000, description="the need in the caller's words")
+    occurred_on: Day | None = Field(default=None, description="the day of what made it necessary")
+    estimate_gross_cents: Annotated[Cents, Field(ge=0)] | None = Field(default=None, description="what it may cost, where that is known")
 
 
 class OpenCase(BaseModel):
@@ -113,7 +116,7 @@ async def open_case(body: OpenCase, caller: Writer, command: Cmd) -> Response:
             provisional=body.provisional,
             channel=body.channel,
             card=_card(body),
-            wanted=[(need.service, wish(need, need.service), need.words) for need in body.needs],
+            wanted=[(need.service, needed(need), need.words) for need in body.needs],
             by=caller.actor,
         )
         return _opened(case)
@@ -162,7 +165,7 @@ async def read_case(case_id: Id, caller: Reader, request: Request, response: Res
 @router.post("/cases/{case_id}/needs", status_code=201, response_model=CaseOpened)
 async def add_need(case_id: Id, body: NeedBody, caller: Writer, command: Cmd, if_match: IfMatch = None) -> Response:
     """One more service in the same case."""
-    made = wish(body, body.service)
+    made = needed(body)
 
     async def action(tx: Any) -> CaseOpened:
         return _opened(await usecases.add_need(tx, case_id, body.service, made, body.words, caller.actor, version(if_match)))
@@ -259,6 +262,11 @@ def wish(body: WishBody, service: str | None) -> Wish:
     place = places.place(body.place, body.postcode)
     unit, usual = UNITS.get(service or "", ("hour", Decimal(1)))
     return Wish(place.insee, place.postcode, body.start, body.end, body.urgency, body.quantity or usual, unit)
+
+
+def needed(body: NeedBody) -> Wish:
+    """As `wish`, with what made it necessary and what it may cost."""
+    return replace(wish(body, body.service), occurred_on=body.occurred_on, estimate_gross_cents=body.estimate_gross_cents)
 
 
 def _card(body: OpenCase) -> dict[str, Any]:

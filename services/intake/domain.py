@@ -7,8 +7,8 @@ NeedsOpen       409  a case closes when none of its needs is open
 NotAllowedAtRisk 409 the principal's terms do not allow going on without a decision
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -50,7 +50,8 @@ class NotAllowedAtRisk(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for: where, when, how much. `place` is an INSEE code."""
+    """What is asked for: where, when, how much. `place` is an INSEE code. What made it necessary and what it may cost are told once, when it
+    is asked for."""
 
     place: str
     postcode: str
@@ -59,6 +60,8 @@ class Wish:
     urgency: Literal["planned", "today", "immediate"]
     quantity: Decimal
     unit: str
+    occurred_on: date | None = field(default=None, compare=False)
+    estimate_gross_cents: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ def check_wish(service: str, wish: Wish, now: datetime) -> None:
         raise Invalid("the wished time is over already", code="window_past")
     if wish.start > now + AHEAD:
         raise Invalid("the wished time is more than a year ahead", code="window_too_far")
+    if wish.occurred_on and wish.occurred_on > (now + timedelta(days=1)).date():
+        raise Invalid("what made it necessary cannot lie ahead", code="occurs_later")
     if not 0 < wish.quantity <= 100:
         raise Invalid("the quantity must be above 0 and at most 100", code="quantity_out_of_range")
 

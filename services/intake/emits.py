@@ -47,6 +47,8 @@ def _event(case: Case, fact: Fact, by: Actor) -> Event:
                 urgency=need.wish.urgency,
                 quantity=need.wish.quantity,
                 unit=need.wish.unit,
+                occurred_on=need.wish.occurred_on and need.wish.occurred_on.isoformat(),
+                estimate_gross_cents=need.wish.estimate_gross_cents,
             )
         case Amended(need, reason):
             return contract.NeedAmended(

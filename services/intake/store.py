@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -192,7 +192,9 @@ def _need(row: Any) -> Need:
 
 
 def _wish(stored: dict[str, Any]) -> Wish:
+    occurred_on = stored.get("occurred_on")
     return Wish(
         **stored
         | {"start": datetime.fromisoformat(stored["start"]), "end": datetime.fromisoformat(stored["end"]), "quantity": Decimal(stored["quantity"])}
+        | {"occurred_on": occurred_on and date.fromisoformat(occurred_on)}
     )

@@ -38,6 +38,7 @@ Position = Annotated[
 IfMatch = Annotated[str | None, Header(pattern=r'^"[0-9]{1,9}"$', description="the ETag that it was read with")]
 
 _VERSION, _DAY = TypeAdapter(Version), TypeAdapter(Day)
+_EUROS = TypeAdapter(Annotated[Decimal, Field(gt=0, max_digits=10, decimal_places=2)])
 _QUANTITY = TypeAdapter(Annotated[Decimal, Field(max_digits=10, decimal_places=3)])
 
 
@@ -68,3 +69,11 @@ def typed_quantity(typed: str) -> Decimal:
         return _QUANTITY.validate_python(Decimal(typed.replace(",", ".")))
     except (InvalidOperation, ValidationError):
         raise Invalid("a quantity is written as 2 or 2,5, with three decimals at most", code="bad_quantity") from None
+
+
+def typed_cents(typed: str) -> int:
+    """An amount in euros above 0, with a comma or a point. Raises `Invalid`."""
+    try:
+        return int(_EUROS.validate_python(Decimal("".join(typed.split()).replace(",", "."))) * 100)
+    except (InvalidOperation, ValidationError):
+        raise Invalid("an amount is written as 150 or 150,50", code="bad_amount") from None

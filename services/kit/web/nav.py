@@ -25,7 +25,7 @@ EXTRANET = (
     Link("/extranet/missions", "Missions", "missions"),
     Link("/extranet/bills", "Factures", "bills"),
 )
-BOARD = (Link("/board", "Tableau de bord", "board"),)
+BOARD = (Link("/board", "Tableau de bord", "board"), Link("/board/approvals", "Accords", "approvals"))
 PORTAL = (Link("/me", "Mes services", "me"),)
 ADMIN = (Link("/admin/catalogue", "Catalogue", "catalogue"),)
 LINKS = {

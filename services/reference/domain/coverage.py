@@ -196,7 +196,9 @@ def amend(cover: Cover, claim: Claim, verdict: Verdict, decision_id: str, task_i
     if cover.status == "lost":
         return replace(cover, claim=claim), []
     given_back: list[Fact] = [Released(cover.decision_id, cover.units, "refused_later")] if cover.status == "granted" else []
-    lost = replace(cover, claim=claim, status="lost", reason=verdict.reason, trace=verdict.trace, task_id=task_id)
+    lost = replace(
+        cover, claim=claim, status="lost", reason=verdict.reason, trace=verdict.trace, tried=verdict.tried, decided_at=now, task_id=task_id
+    )
     return lost, [*given_back, TaskOpened(task_id, "coverage_lost", verdict.reason)]
 
 

@@ -7,6 +7,13 @@ from typing import Any
 from contracts.common import Actor
 from services.kit.db import Connection
 
+_LISTED = (
+    "select a.id, a.need_id, a.principal_id, a.amount_cents, a.asked_at, a.due_at, a.state, a.reason, a.answered_at, a.answered_kind,"
+    " v.case_id, v.service, v.insee, v.departement, v.starts_at, v.ends_at, v.quantity, v.unit, v.contract_id, v.guarantee, v.trace,"
+    " k.number as contract, d.label as product"
+    " from approval a join cover v on v.need_id = a.need_id left join contract k on k.id = v.contract_id left join product d on d.code = k.product"
+)
+
 
 async def ask(conn: Connection, approval_id: str, need_id: str, principal_id: str, amount_cents: int, now: datetime, due_at: datetime) -> None:
     """Once more for one that was withdrawn: it waits again."""
@@ -33,12 +40,12 @@ async def need(conn: Connection, approval_id: str) -> str | None:
 async def listing(conn: Connection, states: Sequence[str], after: str | None, limit: int) -> list[dict[str, Any]]:
     """The oldest first, as far as the caller may see them; with what is asked for and under what."""
     rows = await conn.fetch(
-        "select a.id, a.need_id, a.principal_id, a.amount_cents, a.asked_at, a.due_at, a.state, a.reason, a.answered_at, a.answered_kind,"
-        " v.case_id, v.service, v.insee, v.departement, v.starts_at, v.ends_at, v.quantity, v.unit, v.contract_id, v.guarantee, v.trace,"
-        " k.number as contract, d.label as product"
-        " from approval a join cover v on v.need_id = a.need_id left join contract k on k.id = v.contract_id"
-        " left join product d on d.code = k.product"
-        " where a.state = any($1::text[]) and ($2::uuid is null or a.id > $2) order by a.id limit $3",
-        *(states, after, limit),
+        _LISTED + " where a.state = any($1::text[]) and ($2::uuid is null or a.id > $2) order by a.id limit $3", *(states, after, limit)
     )
+    return [dict(row) for row in rows]
+
+
+async def answered(conn: Connection, limit: int) -> list[dict[str, Any]]:
+    """As `listing`: those that nobody waits for any more, the latest first."""
+    rows = await conn.fetch(_LISTED + " where a.state <> 'asked' order by a.answered_at desc nulls last limit $1", limit)
     return [dict(row) for row in rows]

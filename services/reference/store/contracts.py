@@ -1,5 +1,6 @@
 """One contract, as it is and as it was known."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -18,3 +19,13 @@ async def known_at(conn: Connection, contract_id: str, at: datetime) -> dict[str
         at,
     )
     return dict(row) if row else None
+
+
+async def names(conn: Connection, ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Number and product's label of each, as far as the caller may see it."""
+    if not ids:
+        return {}
+    rows = await conn.fetch(
+        "select c.id, c.number, d.label from contract c join product d on d.code = c.product where c.id = any($1::uuid[])", list(ids)
+    )
+    return {row["id"]: (row["number"], row["label"]) for row in rows}

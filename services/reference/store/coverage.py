@@ -100,18 +100,18 @@ async def save(conn: Connection, covers: Iterable[Cover], changes: Mapping[Right
 async def load(conn: Connection, need_ids: Sequence[str]) -> dict[str, Cover]:
     """The decisions about these needs, locked until the end of the transaction."""
     rows = await conn.fetch("select * from cover where need_id = any($1::uuid[]) order by need_id for update", need_ids)
-    return {row["need_id"]: _cover(row) for row in rows}
+    return {row["need_id"]: cover_of(row) for row in rows}
 
 
 async def of_cases(conn: Connection, case_ids: Sequence[str]) -> list[Cover]:
     """The decisions about the needs of these cases, in the order they were asked for; without a lock."""
-    return [_cover(row) for row in await conn.fetch("select * from cover where case_id = any($1::uuid[]) order by need_id", case_ids)]
+    return [cover_of(row) for row in await conn.fetch("select * from cover where case_id = any($1::uuid[]) order by need_id", case_ids)]
 
 
 async def read(conn: Connection, need_id: str) -> Cover | None:
     """Without a lock; none for a need that nobody asked about, or that is not the caller's."""
     row = await conn.fetchrow("select * from cover where need_id = $1", need_id)
-    return _cover(row) if row else None
+    return cover_of(row) if row else None
 
 
 async def elsewhere(conn: Connection, contract_ids: Collection[str]) -> list[Cover]:
@@ -121,7 +121,7 @@ async def elsewhere(conn: Connection, contract_ids: Collection[str]) -> list[Cov
         " and need_open and status in ('asked', 'granted')",
         list(contract_ids),
     )
-    return [_cover(row) for row in rows]
+    return [cover_of(row) for row in rows]
 
 
 async def need_of_task(conn: Connection, task_id: str) -> str | None:
@@ -189,7 +189,7 @@ def _contract(rows: list[Any]) -> Contract:
     return Contract(guarantees=guarantees, limits=limits, **{name: first[name] for name in names})
 
 
-def _cover(row: Any) -> Cover:
+def cover_of(row: Any) -> Cover:
     claim = Claim(contract_id=row["asked_contract_id"], **{name: row[name] for name in _CLAIM})
     return Cover(claim=claim, tried=tuple(map(_tried, row["tried"])), **{name: row[name] for name in _COVER} | {"trace": tuple(row["trace"])})
 
