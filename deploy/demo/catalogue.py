@@ -7,6 +7,11 @@ from stdnum import luhn
 
 SERVICES = ("gardening", "home_help", "childcare", "handyman", "towing", "taxi", "locksmith")
 SINCE = "2024-01-01"
+STATEMENTS = (  # what principals pay back, and how much in cents, the latest first
+    ("Avance d’un taxi de retour", 4_280),
+    ("Remplacement d’une serrure, part remboursée", 11_650),
+    ("Franchise remboursée après recours", 7_500),
+)
 
 
 @dataclass(frozen=True, slots=True)

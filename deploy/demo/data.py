@@ -67,10 +67,11 @@ class Provider:
 class World:
     members: tuple[Member, ...]
     providers: tuple[Provider, ...]
+    today: date
 
 
 def make(seed: int, today: date, members: int = MEMBERS) -> World:
-    return World(tuple(_members(Random(f"members {seed}"), today, members)), tuple(_providers(Random(f"providers {seed}"))))
+    return World(tuple(_members(Random(f"members {seed}"), today, members)), tuple(_providers(Random(f"providers {seed}"))), today)
 
 
 def _members(random: Random, today: date, count: int) -> list[Member]:

@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from deploy.demo.catalogue import PRODUCTS, SERVICES, SINCE, principals, siret, tariff_lines
+from deploy.demo.catalogue import PRODUCTS, SERVICES, SINCE, STATEMENTS, principals, siret, tariff_lines
 from deploy.demo.data import RADIUS_KM, Member, Provider, World, made_up_id
 
-FEEDS = ("principals", "products", "guarantees", "members", "contracts")
+FEEDS = ("principals", "products", "guarantees", "members", "contracts", "statements")
 
 
 def write(world: World, folder: Path) -> None:
@@ -16,6 +17,7 @@ def write(world: World, folder: Path) -> None:
     write_catalogue(folder)
     _csv(folder / "members.csv", map(_member, world.members))
     _csv(folder / "contracts.csv", (row for member in world.members for row in _contracts(member)))
+    _csv(folder / "statements.csv", (row for member in world.members for row in _statements(member, world.today)))
     _csv(folder / "providers.csv", (_provider(serial, provider) for serial, provider in enumerate(world.providers)))
     _csv(folder / "tariffs.csv", (row for serial, service in enumerate(SERVICES) for row in _tariff(serial, service)))
 
@@ -57,6 +59,33 @@ def _contracts(member: Member) -> list[dict[str, Any]]:
         }
         for contract in member.contracts
     ]
+
+
+def _statements(member: Member, today: date) -> list[dict[str, Any]]:
+    """Of contracts a year old and older, one a quarter: the latest one waits for its payment."""
+    rows = []
+    for contract in member.contracts:
+        last = min(today, contract.ends_on or today) - timedelta(days=5)
+        for back, (label, cents) in enumerate(STATEMENTS):
+            issued_on = last - timedelta(days=91 * back)
+            if issued_on < contract.starts_on + timedelta(days=365):
+                break
+            pending = back == 0 and contract.ends_on is None
+            rows.append(
+                {
+                    "principal": member.principal,
+                    "reference": f"RB-{contract.number}-{issued_on:%y%m}",
+                    "member": member.number,
+                    "contract": contract.number,
+                    "issued_on": issued_on,
+                    "label": label,
+                    "paid_gross_cents": 0 if pending else cents,
+                    "pending_gross_cents": cents if pending else 0,
+                    "due_on": issued_on + timedelta(days=15),
+                    "paid_on": None if pending else issued_on + timedelta(days=3),
+                }
+            )
+    return rows
 
 
 def _provider(serial: int, provider: Provider) -> dict[str, Any]:

@@ -29,7 +29,7 @@ ROUTES = {
     "/admin/catalogue": "reference",
     "/board/approvals": "reference",
     "/board/coverage": "reference",
-    "/me": "intake",
+    "/me": "reference",
 }
 DEEPEST = max(prefix.count("/") for prefix in ROUTES)
 

@@ -23,6 +23,7 @@ MODELS = {
     "guarantees": rows.GuaranteeRow,
     "members": rows.MemberRow,
     "contracts": rows.ContractRow,
+    "statements": rows.StatementRow,
 }
 
 

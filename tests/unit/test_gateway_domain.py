@@ -26,7 +26,7 @@ GOOD = {"login": "claire.m", "password": "une phrase assez longue", "name": "Cla
         ("/extranet/visits/1", "tracking"),
         ("/extranet/bills", "billing"),
         ("/board", "tracking"),
-        ("/me/order", "intake"),
+        ("/me/statements", "reference"),
         ("/api/billing/v1/bills/1", "billing"),
         ("/api/gateway/v1/users", "gateway"),
         ("/pages/reference/rights", "reference"),

@@ -26,7 +26,10 @@ EXTRANET = (
     Link("/extranet/bills", "Factures", "bills"),
 )
 BOARD = (Link("/board", "Tableau de bord", "board"), Link("/board/approvals", "Accords", "approvals"))
-PORTAL = (Link("/me", "Mes services", "me"),)
+PORTAL = (
+    Link("/me", "Mes droits", "me"),
+    Link("/me/statements", "Mes remboursements", "statements"),
+)
 ADMIN = (Link("/admin/catalogue", "Catalogue", "catalogue"),)
 LINKS = {
     "agent": DESK, "supervisor": DESK + FILES, "finance": CASES, "auditor": CASES, "admin": DESK + FILES + ADMIN,

@@ -85,3 +85,8 @@ async def changes(conn: Connection, kind: str, prefix: str, limit: int) -> list[
         limit,
     )
     return [dict(row) for row in rows]
+
+
+async def principal_labels(conn: Connection) -> dict[str, str]:
+    """By id, of those that the caller may see."""
+    return {row["id"]: row["label"] for row in await conn.fetch("select id, label from principal")}

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from services.kit.db import Transaction
 from services.kit.errors import Invalid
-from services.reference.domain import names
+from services.reference.domain import names, statements
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
 from services.reference.usecases.mapping import MODELS, Kind
-from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row
+from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row, StatementRow
 
 Content = dict[str, Any]
 
@@ -56,8 +56,8 @@ def taken(kind: Kind, fields: Mapping[str, str], known: Known) -> tuple[str, Con
 
 def fields(kind: Kind, key: str, content: Content) -> dict[str, str]:
     """The text of a row that was taken."""
-    row = content | ({"principal": key.partition("/")[0]} if kind in ("members", "products") else {})
-    if kind == "contracts":
+    row = content | ({"principal": key.partition("/")[0]} if kind in ("members", "products", "statements") else {})
+    if kind in ("contracts", "statements"):
         row["member"] = content["member_key"].partition("/")[2]
     found = {name: row[name] for name in MODELS[kind].model_fields if row.get(name) not in (None, "", [])}
     return {name: "|".join(value) if isinstance(value, list) else str(value) for name, value in found.items()}
@@ -80,16 +80,31 @@ def _member(row: MemberRow, known: Known) -> Content:
     if row.birth_date and row.birth_date > known.today:
         raise Invalid(code="born_in_the_future")
     derived = {"phones": row.e164, "name_key": names.name_key(row.last_name, row.first_name), "principal_id": _principal_id(row.principal, known)}
-    return _plain(row, without="principal") | derived
+    return _plain(row, "principal") | derived
 
 
 def _contract(row: ContractRow, known: Known) -> Content:
     principal_id, principal = _product_of(row.product, known)
-    return _plain(row, without="member") | {"principal_id": principal_id, "member_key": f"{principal}/{row.member}"}
+    return _plain(row, "member") | {"principal_id": principal_id, "member_key": f"{principal}/{row.member}"}
 
 
-def _plain(row: Row, without: str = "") -> Content:
-    return row.model_dump(mode="json", exclude={without}, exclude_none=True)  # a field that is new one day changes no row that lacks it
+def _statement(row: StatementRow, known: Known) -> Content:
+    if row.issued_on > known.today:
+        raise Invalid(code="issued_in_the_future")
+    if row.paid_on and row.paid_on > known.today:
+        raise Invalid(code="paid_in_the_future")
+    days = [day for day in (row.issued_on, row.due_on, row.paid_on) if day]
+    amounts = [row.paid_gross_cents, row.pending_gross_cents]
+    derived = {
+        "principal_id": _principal_id(row.principal, known),
+        "member_key": f"{row.principal}/{row.member}",
+        "search_key": statements.search_key(row.label, row.reference, row.contract or "", days, amounts),
+    }
+    return _plain(row, "principal", "member") | derived
+
+
+def _plain(row: Row, *without: str) -> Content:
+    return row.model_dump(mode="json", exclude={*without}, exclude_none=True)  # a field that is new one day changes no row that lacks it
 
 
 def _principal_id(code: str, known: Known) -> str:
@@ -110,4 +125,5 @@ _CONTENT: dict[Kind, Callable[[Any, Known], Content]] = {
     "guarantees": _guarantee,
     "members": _member,
     "contracts": _contract,
+    "statements": _statement,
 }

@@ -231,8 +231,8 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
                     rows = await store.changed(tx.conn, report.kind, report.run_id, line, first + STAGED, BATCH)
                     unknown = await _save(tx, report, rows) if rows else []
                 failpoints.hit("feed.after_batch")
-                for row in unknown:
-                    report.refuse(row["line"], "unknown_member", "member")
+                for line_refused, _, _, reason, about in unknown:
+                    report.refuse(line_refused, reason, about)
                 line = rows[-1]["line"] if len(rows) == BATCH else first + STAGED
             heard(report.rows + line)
 
@@ -244,20 +244,21 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
         raise failed.exceptions[0] from None
 
 
-async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the rows whose member nobody knows."""
+async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]]) -> list[Refused]:
+    """Returns the rows whose member, or contract, nobody knows."""
     saved = await saving.save(tx, report.kind, [(row["key"], row["hash"], row["content"]) for row in rows])
-    unknown = [row for row in rows if row["key"] not in saved]
-    await runs.refuse(tx.conn, report.run_id, report.kind, [_unknown(report.kind, row) for row in unknown])
+    unknown = [await _unknown(tx, report.kind, row) for row in rows if row["key"] not in saved]
+    await runs.refuse(tx.conn, report.run_id, report.kind, unknown)
     await tx.flush()
     await runs.count(tx.conn, report.run_id, "changed", len(saved))  # last, since everybody counts there
     report.changed += len(saved)
     return unknown
 
 
-def _unknown(kind: Kind, row: dict[str, Any]) -> Refused:
-    cells = orjson.dumps(contents.fields(kind, row["key"], orjson.loads(row["content"]))).decode()
-    return row["line"], row["key"], cells, "unknown_member", "member"
+async def _unknown(tx: Transaction, kind: Kind, row: dict[str, Any]) -> Refused:
+    content = orjson.loads(row["content"])
+    lacking = await saving.lacking(tx, kind, content)
+    return row["line"], row["key"], orjson.dumps(contents.fields(kind, row["key"], content)).decode(), f"unknown_{lacking}", lacking
 
 
 async def _end(db: Database, report: Report, principals: list[str]) -> None:

@@ -26,9 +26,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from contracts.common import Code
 from services.kit.errors import Invalid
 from services.reference.usecases.files import Encoding
-from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row
+from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row, StatementRow
 
-Kind = Literal["principals", "products", "guarantees", "members", "contracts"]
+Kind = Literal["principals", "products", "guarantees", "members", "contracts", "statements"]
 Mode = Literal["full", "delta"]
 Read = Callable[[Sequence[str]], dict[str, str]]
 
@@ -38,9 +38,10 @@ MODELS: dict[Kind, type[Row]] = {
     "guarantees": GuaranteeRow,
     "members": MemberRow,
     "contracts": ContractRow,
+    "statements": StatementRow,
 }
-ENDS: dict[Kind, str] = {"members": "ended_on", "contracts": "ends_on"}  # the field that holds the last day
-_DATES = {"birth_date", "ended_on", "starts_on", "ends_on", "valid_from"}
+ENDS: dict[Kind, str] = {"members": "ended_on", "contracts": "ends_on", "statements": "withdrawn_on"}  # the field that holds the last day
+_DATES = {"birth_date", "ended_on", "starts_on", "ends_on", "valid_from", "issued_on", "due_on", "paid_on", "withdrawn_on"}
 _LISTS = {"phones", "emails", "services", "area", "excluded"}
 
 
@@ -121,6 +122,7 @@ class Mapping(_Part):
     guarantees: FileMapping = FileMapping()
     members: FileMapping = FileMapping()
     contracts: FileMapping = FileMapping()
+    statements: FileMapping = FileMapping()
 
     @model_validator(mode="after")
     def _names_our_fields(self) -> Self:
@@ -130,7 +132,7 @@ class Mapping(_Part):
             if unknown:
                 raise ValueError(f"{kind}: {', '.join(sorted(unknown))} is no field of ours; the fields are {', '.join(model.model_fields)}")
             if kind not in ENDS and (part.mode == "full" or part.ends):
-                raise ValueError(f"{kind}: only members and contracts end by a file")
+                raise ValueError(f"{kind}: only members, contracts and statements end by a file")
         return self
 
     def of(self, kind: Kind) -> FileMapping:

@@ -158,3 +158,29 @@ class ContractRow(Row):
         if self.ends_on and self.ends_on < self.starts_on:
             raise ValueError("ends_on: a contract cannot end before it starts")
         return self
+
+
+class StatementRow(Row):
+    """One line of what the principal has paid back, or will. `member` and `contract` are the numbers there; the contract is the member's."""
+
+    KEY = ("principal", "reference")
+
+    principal: Code
+    reference: Number
+    member: Number
+    contract: Number | None = None
+    issued_on: date
+    label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+    paid_gross_cents: CentsCell = 0
+    pending_gross_cents: CentsCell = 0
+    due_on: date | None = None
+    paid_on: date | None = None
+    withdrawn_on: date | None = None
+
+    @model_validator(mode="after")
+    def _about_money(self) -> Self:
+        if not self.paid_gross_cents and not self.pending_gross_cents:
+            raise ValueError("paid_gross_cents: nothing is paid, and nothing is pending")
+        if self.paid_on and not self.paid_gross_cents:
+            raise ValueError("paid_on: nothing is paid")
+        return self

@@ -1,7 +1,8 @@
 """What a file brings is stored: rows that changed, and who has left. `telling` follows; a card that an open case makes public goes at once."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, time
+from typing import Any
 
 import orjson
 
@@ -11,7 +12,7 @@ from services.kit.db import Transaction
 from services.reference import emits
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
-from services.reference.store import members
+from services.reference.store import members, statements
 from services.reference.usecases.mapping import Kind
 
 Rows = Sequence[tuple[str, bytes, str]]  # key, hash, content as JSON
@@ -19,7 +20,7 @@ GUARANTEE_STARTS = "guarantee_starts"
 
 
 async def save(tx: Transaction, kind: Kind, rows: Rows) -> set[str]:
-    """The keys of those saved: all but contracts of a member who is not known."""
+    """The keys of those saved: all but contracts and statements of a member who is not known, and statements of a contract that is not theirs."""
     return await _SAVE[kind](tx, rows)
 
 
@@ -27,8 +28,17 @@ async def end(tx: Transaction, kind: Kind, ids: Sequence[str], last_day: date) -
     """They have left; a later file that names them again takes them back."""
     if kind == "members":
         await _show(tx, await store.end_members(tx.conn, ids, last_day))
-    else:
+    elif kind == "contracts":
         await store.end_contracts(tx.conn, ids, last_day)
+    else:
+        await statements.withdraw(tx.conn, ids, last_day)
+
+
+async def lacking(tx: Transaction, kind: Kind, content: Mapping[str, Any]) -> str:
+    """Of a row that was not saved, the field that names what nobody knows."""
+    if kind != "statements":
+        return "member"
+    return "contract" if await statements.member_known(tx.conn, content["member_key"]) else "member"
 
 
 async def _principals(tx: Transaction, rows: Rows) -> set[str]:
@@ -59,6 +69,10 @@ async def _contracts(tx: Transaction, rows: Rows) -> set[str]:
     return await store.save_contracts(tx.conn, _text(rows))
 
 
+async def _statements(tx: Transaction, rows: Rows) -> set[str]:
+    return await statements.save(tx.conn, _text(rows))
+
+
 def _text(rows: Rows) -> str:
     """As the store takes them. A row's content is a JSON object that is not empty."""
     return "[" + ",".join(_beginning(key, hash) + content[1:] for key, hash, content in rows) + "]"
@@ -84,4 +98,5 @@ _SAVE: dict[Kind, Callable[[Transaction, Rows], Awaitable[set[str]]]] = {
     "guarantees": _guarantees,
     "members": _members,
     "contracts": _contracts,
+    "statements": _statements,
 }
