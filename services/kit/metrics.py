@@ -8,3 +8,4 @@ duplicates = Counter("entraide_records_duplicate_total", "Records dropped by the
 parked = Counter("entraide_records_parked_total", "Records parked", ["service", "topic", "reason"])
 lag = Gauge("entraide_consumer_lag", "Records not yet applied", ["service", "topic"])
 deadlines = Counter("entraide_deadlines_fired_total", "Deadlines fired", ["service", "kind"])
+notices = Counter("entraide_notices_total", "Mails and SMS that went out or were given up", ["service", "channel", "outcome"])

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SECRETS = Path("/run/secrets")
@@ -35,3 +35,19 @@ class ServiceSettings(BaseSettings):
     def read(cls) -> Self:
         folder = Path(os.environ.get("ENTRAIDE_SECRETS_DIR", SECRETS))
         return cls(_secrets_dir=folder if folder.is_dir() else None)
+
+
+class SendingSettings(ServiceSettings):
+    """Of a service that sends mail or SMS. Without host or address the channel is missing: what should go by it waits."""
+
+    mail_host: str = ""
+    mail_port: int = 587
+    mail_tls: Literal["starttls", "tls", "none"] = "starttls"
+    mail_user: str = ""
+    mail_password: SecretStr | None = None
+    mail_from: str = "Entraide <ne-pas-repondre@entraide.invalid>"
+    sms_url: str = ""
+    sms_token: SecretStr | None = None
+    sms_from: str = "Entraide"
+    quiet_from: Annotated[int, Field(ge=0, le=23)] = 21  # o'clock, where the recipient lives: what is not urgent waits for the morning
+    quiet_until: Annotated[int, Field(ge=0, le=23)] = 8

@@ -2,15 +2,18 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 
 from services.kit import failpoints, worker
 from services.kit.consumer import Consumer
 from services.kit.db import Database, Transaction
 from services.kit.deadlines import Deadlines
 from services.kit.kafka import connection
+from services.kit.mail import Mail
+from services.kit.notify import Notifier
 from services.kit.outbox import Lane
 from services.kit.relay import Relay
-from services.kit.settings import ServiceSettings
+from services.kit.settings import SendingSettings, ServiceSettings
 from services.kit.subscriptions import Subscription, Table, Takes, every
 from tests.kit.harness import TYPE, keep
 
@@ -37,6 +40,9 @@ async def one_loop(role: str, service: str) -> None:
             await Relay(db, connection(settings), Lane.LIVE, asyncio.Event()).run()
         case "consume":
             await Consumer(db, connection(settings), "cases", ONE_BY_ONE).run()
+        case "notify":
+            sending = SendingSettings.read()
+            await Notifier(db, {"email": Mail(sending).send}, night=(3, 3), first_wait=timedelta(seconds=1)).run()
         case "deadlines":
             await Deadlines(db, {"reminder": fire}).run()
 
