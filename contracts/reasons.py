@@ -245,6 +245,7 @@ TASK_KIND: Family = {
     "terms_missing": ("conditions du donneur d’ordre manquantes", "no terms of the principal"),
     "consumer_paused": ("file d’événements en pause", "consumer paused"),
     "record_parked": ("événement bloqué", "record parked"),
+    "webhook_silent": ("le logiciel d’un donneur d’ordre ne répond pas", "a principal’s software does not answer"),
 }
 
 TASK_OUTCOME: Family = {

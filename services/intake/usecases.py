@@ -151,11 +151,11 @@ async def close_by_itself(tx: Transaction, case_id: str) -> None:
 
 
 async def follow_member(tx: Transaction, member: MemberCard) -> None:
-    """What is known of a person reaches the cards of that person's open cases."""
+    """What is known of a person reaches the cards of that person's open cases. A phone that a caller gave is better than none."""
+    person = {"name": f"{member.first_name} {member.last_name}"} | ({"phone": member.phones[0]} if member.phones else {})
     for case_id in await store.open_cases_of(tx.conn, member.id):
         case = await _load(tx, case_id)
-        person = {"name": f"{member.first_name} {member.last_name}", "phone": member.phones[0] if member.phones else None}
-        await _change_card(tx, case, lambda content, person=person: content | {"beneficiary": person})  # type: ignore[misc]
+        await _change_card(tx, case, lambda content: content | {"beneficiary": content.get("beneficiary", {}) | person})
 
 
 async def forget(tx: Transaction, case_id: str) -> None:

@@ -4,15 +4,17 @@ from fastapi import FastAPI
 
 from services.kit import app as kit
 from services.kit.web import refused, stuck
-from services.reference.api import approvals, catalog, contracts, coverage, decisions, members, portal
+from services.reference.api import amendments, approvals, catalog, contracts, coverage, decisions, feedback, members, portal
 from services.reference.pages import catalogue, covering, desk, files, me
 from services.reference.settings import Settings
 from services.reference.usecases import coverage as usecases
 
+API = (members, amendments, feedback, contracts, coverage, approvals, decisions, catalog, portal)
+PAGES = (catalogue, covering, desk, files, me)
+
 
 def create(settings: Settings) -> FastAPI:
-    modules = (members, contracts, coverage, approvals, decisions, catalog, portal, catalogue, covering, desk, files, me)
-    routers = [*(module.router for module in modules), stuck.router("reference")]
+    routers = [*(module.router for module in (*API, *PAGES)), stuck.router("reference")]
     return kit.create("reference", settings, routers, page=refused.page)
 
 

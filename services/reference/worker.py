@@ -9,7 +9,7 @@ from services.kit.consumer import infrastructure
 from services.kit.db import Database
 from services.reference.listens import SUBSCRIPTIONS
 from services.reference.settings import Settings
-from services.reference.usecases import coverage, saving, telling
+from services.reference.usecases import coverage, saving, telling, webhooks
 
 DEADLINES = {coverage.RESERVATION: coverage.expire, saving.GUARANTEE_STARTS: telling.restate}
 LOOK_S = 0.5
@@ -30,4 +30,6 @@ async def tell(db: Database) -> None:
 if __name__ == "__main__":
     settings = Settings.read()
     coverage.hold = settings.hold
-    worker.run("reference", settings, SUBSCRIPTIONS, DEADLINES, [tell])
+    if settings.webhooks_file:
+        webhooks.targets = webhooks.read(settings.webhooks_file)
+    worker.run("reference", settings, SUBSCRIPTIONS, DEADLINES, [tell, webhooks.run])

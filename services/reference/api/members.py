@@ -122,9 +122,12 @@ async def find_members(caller: Staff, request: Request, q: Annotated[str, Query(
 
 
 @router.get("/members/{member_id}")
-async def read_member(member_id: Id, caller: Reader, request: Request) -> MemberSheet:
-    """Who it is, what is held, and the rights as a menu. A member reads only their own, a principal its own members."""
-    return await _sheet(request, caller, member_id)
+async def read_member(member_id: Id, caller: Reader, request: Request, response: Response) -> MemberSheet:
+    """Who it is, what is held, and the rights as a menu. A member reads only their own, a principal its own members. The ETag is what an
+    amendment sends back as If-Match."""
+    sheet = await _sheet(request, caller, member_id)
+    response.headers["ETag"] = f'"{sheet.version}"'
+    return sheet
 
 
 @router.get("/me")

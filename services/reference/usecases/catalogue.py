@@ -29,5 +29,5 @@ async def put(tx: Transaction, kind: Kind, cells: Mapping[str, str], by: str) ->
         raise Refused(wrong) from None
     body = orjson.dumps(content)
     await store.set_by(tx.conn, by)
-    await saving.save(tx, kind, [(key, hashlib.blake2b(body, digest_size=16).digest(), body.decode())])
+    await saving.save(tx, kind, [(key, hashlib.blake2b(body, digest_size=16).digest(), body.decode())], {})
     return key

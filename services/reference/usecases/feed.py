@@ -17,6 +17,7 @@ from services.kit import failpoints
 from services.kit.clock import new_id
 from services.kit.db import Database, Transaction
 from services.kit.errors import Conflict, Invalid, NotFound
+from services.reference.domain.amending import Rule
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
 from services.reference.store import runs
@@ -80,6 +81,7 @@ async def load_csv(db: Database, kind: Kind, file: Path, mapping: Mapping = OURS
     async with _alone(db, kind):
         async with db.transaction() as tx:
             await runs.begin(tx.conn, report.run_id, kind, file.name, digest, part.mode)
+            await runs.note(tx.conn, report.run_id, conflicts=part.conflicts)
             known = await contents.known(tx)
         async with _failing(db, report.run_id):
             principals = await _stage(db, file, part, known, report, heard)
@@ -220,6 +222,8 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
     """Window by window; the database works on one while we work on another."""
     async with db.transaction() as tx:
         last = await runs.last_line(tx.conn, report.run_id)
+        run = await runs.run(tx.conn, report.run_id)
+    rules: dict[str, Rule] = run["conflicts"] if run else {}
     windows = iter(range(1, last, STAGED))
 
     async def work() -> None:
@@ -229,7 +233,7 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
                 async with db.transaction() as tx:
                     await runs.pieces(tx.conn)
                     rows = await store.changed(tx.conn, report.kind, report.run_id, line, first + STAGED, BATCH)
-                    unknown = await _save(tx, report, rows) if rows else []
+                    unknown = await _save(tx, report, rows, rules) if rows else []
                 failpoints.hit("feed.after_batch")
                 for line_refused, _, _, reason, about in unknown:
                     report.refuse(line_refused, reason, about)
@@ -244,9 +248,9 @@ async def _write(db: Database, report: Report, heard: Heard) -> None:
         raise failed.exceptions[0] from None
 
 
-async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]]) -> list[Refused]:
+async def _save(tx: Transaction, report: Report, rows: list[dict[str, Any]], rules: dict[str, Rule]) -> list[Refused]:
     """Returns the rows whose member, or contract, nobody knows."""
-    saved = await saving.save(tx, report.kind, [(row["key"], row["hash"], row["content"]) for row in rows])
+    saved = await saving.save(tx, report.kind, [(row["key"], row["hash"], row["content"]) for row in rows], rules)
     unknown = [await _unknown(tx, report.kind, row) for row in rows if row["key"] not in saved]
     await runs.refuse(tx.conn, report.run_id, report.kind, unknown)
     await tx.flush()

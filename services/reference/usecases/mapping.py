@@ -13,6 +13,9 @@ words, dates and movements mean. A file without a mapping has our columns.
     fixed = { language = "fr" }
     values.civility = { "MME" = "mme", "MR" = "m" }
     ends = { column = "MVT", values = ["S"], from = "DATE_MVT" }   # a row that says who has left, and its last day; without: today
+    conflicts = { phones = "newest", address = "theirs" }          # both sides have changed it: ours, theirs, newest, ask; ask where none is named
+
+`[out]`, what we send back, is in `outgoing`.
 """
 
 import tomllib
@@ -25,7 +28,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from contracts.common import Code
 from services.kit.errors import Invalid
+from services.reference.domain.amending import FIELDS, Rule
 from services.reference.usecases.files import Encoding
+from services.reference.usecases.outgoing import Outgoing
 from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row, StatementRow
 
 Kind = Literal["principals", "products", "guarantees", "members", "contracts", "statements"]
@@ -41,7 +46,7 @@ MODELS: dict[Kind, type[Row]] = {
     "statements": StatementRow,
 }
 ENDS: dict[Kind, str] = {"members": "ended_on", "contracts": "ends_on", "statements": "withdrawn_on"}  # the field that holds the last day
-_DATES = {"birth_date", "ended_on", "starts_on", "ends_on", "valid_from", "issued_on", "due_on", "paid_on", "withdrawn_on"}
+_DATES = {"birth_date", "ended_on", "starts_on", "ends_on", "valid_from", "issued_on", "due_on", "paid_on", "withdrawn_on", "changed_on"}
 _LISTS = {"phones", "emails", "services", "area", "excluded"}
 
 
@@ -69,6 +74,7 @@ class FileMapping(_Part):
     fixed: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
     ends: Ends | None = None
+    conflicts: dict[str, Rule] = {}
 
     def missing(self, kind: Kind, columns: Sequence[str]) -> list[str]:
         """What a file with these columns lacks, in its own words."""
@@ -123,6 +129,7 @@ class Mapping(_Part):
     members: FileMapping = FileMapping()
     contracts: FileMapping = FileMapping()
     statements: FileMapping = FileMapping()
+    out: Outgoing = Outgoing()
 
     @model_validator(mode="after")
     def _names_our_fields(self) -> Self:
@@ -133,6 +140,8 @@ class Mapping(_Part):
                 raise ValueError(f"{kind}: {', '.join(sorted(unknown))} is no field of ours; the fields are {', '.join(model.model_fields)}")
             if kind not in ENDS and (part.mode == "full" or part.ends):
                 raise ValueError(f"{kind}: only members, contracts and statements end by a file")
+            if part.conflicts and (kind != "members" or part.conflicts.keys() - set(FIELDS)):
+                raise ValueError(f"{kind}: conflicts are about these fields of members: {', '.join(FIELDS)}")
         return self
 
     def of(self, kind: Kind) -> FileMapping:

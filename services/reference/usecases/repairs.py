@@ -22,7 +22,9 @@ async def mend(tx: Transaction, refused_id: int, cells: Mapping[str, str], by: s
     except BadRow as wrong:
         raise Invalid(f"the row still cannot be taken: {wrong.reason} {wrong.field}".rstrip(), code=wrong.reason) from None
     body = orjson.dumps(content)
-    if key not in await saving.save(tx, row["kind"], [(key, hashlib.blake2b(body, digest_size=16).digest(), body.decode())]):
+    run = await runs.run(tx.conn, row["run_id"])
+    rules = run["conflicts"] if run else {}
+    if key not in await saving.save(tx, row["kind"], [(key, hashlib.blake2b(body, digest_size=16).digest(), body.decode())], rules):
         lacking = await saving.lacking(tx, row["kind"], content)
         raise Invalid(f"no {lacking} has this number; load or mend the {lacking} first", code=f"unknown_{lacking}")
     await runs.settle(tx.conn, refused_id, "repaired", by)

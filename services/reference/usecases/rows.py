@@ -108,7 +108,7 @@ class GuaranteeRow(Row):
 
 
 class MemberRow(Row):
-    """Phones in any form; they are kept as E.164."""
+    """Phones in any form; they are kept as E.164. `changed_on`: when the principal changed the row, for the rule `newest`."""
 
     KEY = ("principal", "number")
 
@@ -125,6 +125,7 @@ class MemberRow(Row):
     postcode: Postcode | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "fr"
     ended_on: date | None = None
+    changed_on: date | None = None
 
     @property
     def e164(self) -> list[str]:

@@ -10,17 +10,24 @@ from services.kit import deadlines
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.reference import emits
+from services.reference.domain.amending import Rule
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
 from services.reference.store import members, statements
+from services.reference.usecases import guarding
 from services.reference.usecases.mapping import Kind
 
 Rows = Sequence[tuple[str, bytes, str]]  # key, hash, content as JSON
 GUARANTEE_STARTS = "guarantee_starts"
 
 
-async def save(tx: Transaction, kind: Kind, rows: Rows) -> set[str]:
-    """The keys of those saved: all but contracts and statements of a member who is not known, and statements of a contract that is not theirs."""
+async def save(tx: Transaction, kind: Kind, rows: Rows, rules: Mapping[str, Rule]) -> set[str]:
+    """The keys of those saved: all but contracts and statements of a member who is not known, and statements of a contract that is not theirs.
+
+    `rules`: of the mapping, for what both sides have changed.
+    """
+    if kind == "members":
+        return await _members(tx, rows, rules)
     return await _SAVE[kind](tx, rows)
 
 
@@ -60,8 +67,10 @@ async def _guarantees(tx: Transaction, rows: Rows) -> set[str]:
     return _keys(rows)
 
 
-async def _members(tx: Transaction, rows: Rows) -> set[str]:
-    await _show(tx, await store.save_members(tx.conn, _text(rows)))
+async def _members(tx: Transaction, rows: Rows, rules: Mapping[str, Rule]) -> set[str]:
+    shown = await store.save_members(tx.conn, _text(rows))
+    await guarding.keep(tx, rows, rules)
+    await _show(tx, shown)
     return _keys(rows)
 
 
@@ -96,7 +105,6 @@ _SAVE: dict[Kind, Callable[[Transaction, Rows], Awaitable[set[str]]]] = {
     "principals": _principals,
     "products": _products,
     "guarantees": _guarantees,
-    "members": _members,
     "contracts": _contracts,
     "statements": _statements,
 }
