@@ -180,7 +180,7 @@ async def test_the_database_itself_keeps_others_out(reference: Reference, http: 
         "update member set last_name = 'x'",
         "delete from member_change",
         "select * from member_conflict",
-        f"insert into member_consent (member_id, purpose, given, proof, by_kind, door, at) values ('{other}', 'x', true, '', 'member', 'portal', now())",
+        f"insert into member_consent (member_id, purpose, given, proof, by_kind, door, at) values ('{other}', 'x', true, '', 'x', 'x', now())",
         f"update member_change set old = '[]' where member_id = '{other}'",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
