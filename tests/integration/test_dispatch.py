@@ -356,6 +356,8 @@ async def test_a_card_that_comes_late_or_changes_reaches_whoever_has_the_mission
     await desk.card(case_id, 1, access="an older one")
     items = (await desk.feed(rennes))[1:]
     assert [item["kind"] for item in items] == ["accepted", "contact", "amended"]
+    versions = [item["version"] for item in items]
+    assert versions == sorted(set(versions)), "of two documents the higher one is the truth"
     assert "contact" not in items[0]
     assert items[2]["contact"]["access"] == "code 4417"
     async with desk.db.transaction() as tx:

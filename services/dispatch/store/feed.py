@@ -95,6 +95,10 @@ async def replace_card(conn: Connection, case_id: str, version: int, card: dict[
     return True, row["card"] if row else None
 
 
+async def lock_accepted(conn: Connection, case_id: str) -> None:
+    await conn.execute("select from mission where case_id = $1 and status in ('accepted', 'started') order by id for update", case_id)
+
+
 async def accepted_of_case(conn: Connection, case_id: str) -> list[str]:
     """Missions that somebody is on, or was."""
     rows = await conn.fetch("select id from mission where case_id = $1 and status in ('accepted', 'started') order by id", case_id)

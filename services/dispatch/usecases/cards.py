@@ -1,5 +1,6 @@
 """Case cards: kept as they come, and passed on to whoever is on a mission of the case."""
 
+from dataclasses import replace
 from typing import Any
 
 from contracts.cards import CaseCard
@@ -10,7 +11,9 @@ from services.kit.db import Transaction
 
 
 async def keep(tx: Transaction, case_id: str, version: int, card: CaseCard | None) -> None:
-    """The higher version wins; a tombstone leaves its version and nothing of a person."""
+    """The higher version wins; a tombstone leaves its version and nothing of a person. Who is on a mission is told what has changed for them,
+    at a new version of the mission: of two documents the higher one is the truth."""
+    await feed.lock_accepted(tx.conn, case_id)  # before the card, as everybody who tells of a mission
     content = card.model_dump(mode="json", exclude={"id", "version", "member_id"}) if card else {}
     newer, before = await feed.replace_card(tx.conn, case_id, version, content)
     if not newer:
@@ -23,14 +26,16 @@ async def keep(tx: Transaction, case_id: str, version: int, card: CaseCard | Non
 
 
 async def _pass_on(tx: Transaction, mission_id: str, before: dict[str, Any], content: dict[str, Any]) -> None:
-    mission = await missions.read(tx.conn, mission_id)
+    mission = await missions.lock(tx.conn, mission_id)
     offer = mission.offer(mission.offer_id) if mission else None
     if mission is None or offer is None:
         return
     contact = documents.contact(content, mission.need_id)
     if before and documents.contact(before, mission.need_id) == contact:
         return
-    told = documents.document(mission, offer, "amended" if before else "contact") | {"contact": contact}
+    newer = replace(mission, version=mission.version + 1)
+    await missions.save(tx.conn, [(mission, newer)], tx.now)
+    told = documents.document(newer, offer, "amended" if before else "contact") | {"contact": contact}
     tx.at_end(feed.append, feed.Item(offer.provider_id, told, tx.cause))
 
 
