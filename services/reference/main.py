@@ -5,12 +5,12 @@ from fastapi import FastAPI
 from services.kit import app as kit
 from services.kit.web import refused, stuck
 from services.reference.api import amendments, approvals, catalog, contracts, coverage, decisions, feedback, members, portal
-from services.reference.pages import catalogue, covering, desk, files, me
+from services.reference.pages import amending, catalogue, conflicts, covering, desk, details, files, me
 from services.reference.settings import Settings
 from services.reference.usecases import coverage as usecases
 
 API = (members, amendments, feedback, contracts, coverage, approvals, decisions, catalog, portal)
-PAGES = (catalogue, covering, desk, files, me)
+PAGES = (amending, catalogue, conflicts, covering, desk, details, files, me)
 
 
 def create(settings: Settings) -> FastAPI:

@@ -51,6 +51,8 @@ def _unbounded(described: dict[str, Any]) -> Iterator[str]:
 
 
 def _loose(schema: dict[str, Any] | bool, where: str, described: dict[str, Any], inside: tuple[str, ...]) -> Iterator[str]:
+    if schema is False:  # nothing at all
+        return
     if not isinstance(schema, dict) or not schema.keys() - {"title", "description", "default"}:
         yield f"{where}: anything"
         return

@@ -29,6 +29,7 @@ BOARD = (Link("/board", "Tableau de bord", "board"), Link("/board/approvals", "A
 PORTAL = (
     Link("/me", "Mes droits", "me"),
     Link("/me/statements", "Mes remboursements", "statements"),
+    Link("/me/details", "Mes données", "details"),
 )
 ADMIN = (Link("/admin/catalogue", "Catalogue", "catalogue"),)
 LINKS = {

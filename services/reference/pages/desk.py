@@ -20,7 +20,8 @@ from services.kit.errors import Invalid, NotFound
 from services.kit.idempotency import Command, CommandDependency
 from services.kit.web import forms, pages
 from services.reference.domain.entitlement import CONTRACT_ZONE
-from services.reference.domain.names import fold
+from services.reference.pages import amending
+from services.reference.pages.amending import communes, placed
 from services.reference.store import catalog
 from services.reference.store import members as store
 from services.reference.usecases import choices, members
@@ -43,7 +44,7 @@ async def callers(request: Request, caller: Staff, q: str = "") -> Response:
         if len(rows) == 1:
             return await _person(request, caller, tx, rows[0])
         if rows:
-            return _render(request, caller, "several.html", tx.now, rows=[_placed(row) for row in rows])
+            return _render(request, caller, "several.html", tx.now, rows=[placed(row) for row in rows])
         return await _unknown(request, caller, tx, forms.Form({"phone" if any(map(str.isdigit, q)) else "last_name": q}))
 
 
@@ -91,8 +92,8 @@ async def coverage(request: Request, caller: Staff) -> Response:
 async def _person(request: Request, caller: Caller, tx: Transaction, row: Mapping[str, Any]) -> Response:
     menu = await choices.menu(tx.conn, row["id"], row["insee"] or _ANYWHERE, tx.now)
     principals = {one["principal_id"]: one["label"] for one in await catalog.principals(tx.conn, _day(tx.now))}
-    shown = _placed(row)
-    response = _render(request, caller, "person.html", tx.now, person=shown, principal=principals.get(row["principal_id"], ""), menu=menu)
+    about = await amending.about(tx, row)
+    response = _render(request, caller, "person.html", tx.now, principal=principals.get(row["principal_id"], ""), menu=menu, **about)
     response.headers["HX-Trigger-After-Swap"] = "caller-known"
     return response
 
@@ -116,7 +117,7 @@ def _typed(request: Request, values: Mapping[str, str]) -> tuple[dict[str, Any],
     """A provisional member as the use case takes it, and what is wrong, field by field."""
     say = templates.words(request).gettext
     errors = {name: say("À remplir.") for name in ("last_name", "phone", "commune", "principal_id") if not values.get(name)}
-    found = _communes(values.get("commune", ""))
+    found = communes(values.get("commune", ""))
     if len(found) != 1 and "commune" not in errors:
         near = ", ".join(f"{row['name']} ({row['postcodes'].split('|')[0]})" for row in found[:NAMED])
         errors["commune"] = say("Précisez : %(near)s", near=near) if found else say("Cette commune n’existe pas : tapez son nom ou son code postal.")
@@ -132,33 +133,6 @@ def _typed(request: Request, values: Mapping[str, str]) -> tuple[dict[str, Any],
         "insee": place and place.insee, "postcode": place and place.postcode,
     }  # fmt: skip
     return person, errors
-
-
-def _communes(typed: str) -> list[dict[str, str]]:
-    """Those of this name, of this postcode, or of both: `Rennes`, `35000`, `35510 Cesson-Sévigné`."""
-    words = fold(typed).split()
-    codes, name = {word for word in words if word.isdigit()}, " ".join(word for word in words if not word.isdigit())
-    if not words:
-        return []
-    return [
-        row
-        for row in places.communes().values()
-        if (not codes or codes & set(row["postcodes"].split("|"))) and (not name or fold(row["name"]) == name)
-    ]
-
-
-def _placed(row: Mapping[str, Any]) -> dict[str, Any]:
-    town = f"{row['postcode'] or ''} {places.name(row['insee'])}".strip() if row["insee"] else ""
-    whole = row["address"] if not town or town in row["address"] else ", ".join(filter(None, (row["address"], town)))
-    contracts = [one | {day: one[day] and date.fromisoformat(one[day]) for day in ("starts_on", "ends_on")} for one in row["contracts"]]
-    numbers = [phones.national(number) for number in row["phones"]]
-    return {
-        **row,
-        "shown_phones": numbers,
-        "whole_address": whole,
-        "commune": places.name(row["insee"]) if row["insee"] else "",
-        "contracts": contracts,
-    }
 
 
 def _wanted(day: str, now: datetime) -> datetime:

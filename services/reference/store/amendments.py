@@ -73,6 +73,15 @@ async def consents(conn: Connection, member_id: str) -> Rows:
     return [dict(row) for row in rows]
 
 
+async def principal_label(conn: Connection, principal_id: str) -> str:
+    label: str = await conn.fetchval("select label from principal where id = $1", principal_id)
+    return label
+
+
+async def open_cases(conn: Connection, member_id: str) -> list[str]:
+    return [row["case_id"] for row in await conn.fetch("select case_id from member_case where member_id = $1 and open", member_id)]
+
+
 async def standing(conn: Connection, member_id: str) -> tuple[int, int] | None:
     """The version, and how many open cases show the card."""
     row = await conn.fetchrow("select version, open_cases from member where id = $1", member_id)

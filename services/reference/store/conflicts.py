@@ -41,10 +41,10 @@ async def note(conn: Connection, member: dict[str, Any], field: str, ours: Any, 
     """One open conflict a field: theirs is then the last that they have sent."""
     await conn.execute(
         "insert into member_conflict (member_id, principal_id, field, ours, theirs, rule, decided, at, decided_at, decided_by)"
-        " values ($1, $2, $3, coalesce($4, 'null'::jsonb), coalesce($5, 'null'::jsonb), $6, $7, $8, case when $7::text is not null then $8::timestamptz end,"
-        " case when $7::text is not null then 'rule' end)"
-        " on conflict (member_id, field) where decided is null do update set ours = excluded.ours, theirs = excluded.theirs, rule = excluded.rule,"
-        " at = excluded.at",
+        " select $1, $2, $3, coalesce($4, 'null'::jsonb), coalesce($5, 'null'::jsonb), $6, $7::text, $8::timestamptz,"
+        " case when $7::text is not null then $8::timestamptz end, case when $7::text is not null then 'rule' end"
+        " on conflict (member_id, field) where decided is null do update set ours = excluded.ours, theirs = excluded.theirs,"
+        " rule = excluded.rule, at = excluded.at",
         *(member["id"], member["principal_id"], field, ours, theirs, rule, decided, now),
     )
 
