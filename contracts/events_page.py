@@ -12,6 +12,7 @@ REASONS: dict[str, tuple[str, ...]] = {  # the families whose codes a field may 
     "reference.coverage_refused.v1.trace": ("coverage_trace", "coverage_refused"),
     "reference.coverage_granted.v1.trace": ("coverage_trace", "coverage_refused"),
     "reference.coverage_released.v1.reason": ("coverage_released",),
+    "reference.member_linked.v1.reason": ("member_linked",),
     "reference.approval_refused.v1.reason": ("approval_refused",),
     "intake.need_at_risk.v1.reason": ("at_risk",),
     "intake.need_cancelled.v1.reason": ("need_cancelled",),

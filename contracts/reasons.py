@@ -56,6 +56,12 @@ COVERAGE_TRACE: Family = {  # the rules tried, in order; a rule that fails shows
     "goodwill": ("accordée par geste", "granted as a gesture"),
 }
 
+MEMBER_LINKED: Family = {
+    "linked": ("bénéficiaire provisoire reconnu", "provisional member recognised"),
+    "merged": ("doublon fusionné", "duplicate merged"),
+    "undone": ("rattachement annulé", "link undone"),
+}
+
 COVERAGE_RELEASED: Family = {
     "need_cancelled": ("demande annulée", "need cancelled"),
     "need_unfilled": ("aucun prestataire trouvé", "no provider found"),
@@ -273,6 +279,7 @@ families: dict[str, Family] = {
     "coverage_refused": COVERAGE_REFUSED,
     "coverage_trace": COVERAGE_TRACE,
     "coverage_released": COVERAGE_RELEASED,
+    "member_linked": MEMBER_LINKED,
     "approval_refused": APPROVAL_REFUSED,
     "goodwill": GOODWILL,
     "at_risk": AT_RISK,

@@ -47,6 +47,17 @@ class PersonErased(Event, owner="reference", name="person_erased", topic="member
     requested_at: Instant
 
 
+class MemberLinked(Event, owner="reference", name="member_linked", key="case_id"):
+    """Whose case it is, as reference knows it from now on. The case was opened for `opened_for`: a provisional member linked to a real
+    one, a duplicate merged, or one of both undone, and then both are the same."""
+
+    case_id: Id
+    opened_for: Id
+    member_id: Id
+    reason: Code  # linked, merged, undone
+    linked_by: Actor
+
+
 class GuaranteeState(Part):
     guarantee: Code
     services: list[Code]

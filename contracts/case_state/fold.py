@@ -15,9 +15,10 @@ from contracts.case_state.waiting import waiting_for
 from contracts.common import TaskClosed, TaskOpened
 from contracts.envelope import Envelope
 from contracts.intake import CaseClosed, CaseOpened, CaseReopened, NeedAdded, NoteAdded
+from contracts.reference import MemberLinked
 from contracts.registry import Event
 
-FOLD_VERSION = 1  # raised when the result of any released sample changes: views are then rebuilt beside the old ones
+FOLD_VERSION = 2  # raised when the result of any released sample changes: views are then rebuilt beside the old ones
 
 
 def apply(state: CaseState, record: Record) -> CaseState:
@@ -120,6 +121,10 @@ def _case_reopened(state: CaseState, _: CaseReopened, envelope: Envelope) -> Cas
     return replace(state, closed=False) if state.closed else _anomaly(state, envelope, "reopened_while_open")
 
 
+def _member_linked(state: CaseState, event: MemberLinked, _: Envelope) -> CaseState:
+    return replace(state, member_id=event.member_id)
+
+
 def _task_opened(state: CaseState, event: TaskOpened, _: Envelope) -> CaseState:
     return replace(state, tasks={**state.tasks, event.task_id: event.kind})
 
@@ -135,6 +140,7 @@ _OF_CASE: dict[type[Event], Callable[[CaseState, Any, Envelope], CaseState]] = {
     NeedAdded: _need_added,
     CaseClosed: _case_closed,
     CaseReopened: _case_reopened,
+    MemberLinked: _member_linked,
     TaskOpened: _task_opened,
     TaskClosed: _task_closed,
 }

@@ -33,6 +33,8 @@ CHARTREUSE, VERCORS, ISERE, WORKER, TOWING, RIDE, TOW_VISIT, RIDE_VISIT, DONE = 
 NOTE, TASK, BILL, CHARGE, INVOICE, CREDIT, PAYMENT, TAXI_APPROVAL, CAR_APPROVAL = map(made_up_id, range(32, 41))
 TOW_COVER, TAXI_COVER, CAR_COVER, *OFFERS = map(made_up_id, range(48, 57))
 
+TWIN = made_up_id(41)
+
 NUMBER = "100000426"
 
 agent, member = Actor(kind="agent", id=AGENT), Actor(kind="member", id=MEMBER)

@@ -17,6 +17,7 @@ from contracts.story.cast import (
     MEMBER,
     PAYMENT,
     PRINCIPAL,
+    TWIN,
     Told,
     agent,
     at,
@@ -100,4 +101,5 @@ def settled() -> Told:
 
 
 def erased() -> Told:
-    return [(200_000, r.PersonErased(member_id=MEMBER, requested_at=at(199_000)))]
+    merged = r.MemberLinked(case_id=CASE, opened_for=MEMBER, member_id=TWIN, reason="merged", linked_by=agent)
+    return [(190_000, merged), (200_000, r.PersonErased(member_id=MEMBER, requested_at=at(199_000)))]

@@ -1,5 +1,6 @@
 """The only SQL of the gateway."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -29,7 +30,8 @@ _SEE_SESSION = """
 update session s set seen_at = $2
 from account a
 where s.token_sha256 = $1 and s.expires_at > $2 and a.id = s.account_id and a.active
-returning a.id, a.login, a.name, a.language, a.active, a.version, a.roles, a.principal_ids, a.provider_id, a.member_id, s.expires_at
+returning a.id, a.login, a.name, a.language, a.active, a.version, a.roles, a.principal_ids, a.provider_id,
+  counts_as(a.member_id) as member_id, s.expires_at
 """
 
 
@@ -140,6 +142,19 @@ async def end_session(tx: Transaction, token_sha256: bytes) -> None:
 
 async def end_sessions_of(tx: Transaction, user_id: str) -> None:
     await tx.conn.execute("delete from session where account_id = $1", user_id)
+
+
+async def link_members(tx: Transaction, members: Mapping[str, str | None]) -> None:
+    """Member id -> whom it is linked to, None for nobody."""
+    linked = {member_id: other for member_id, other in members.items() if other}
+    await tx.conn.execute("delete from linked_member where member_id = any($1::uuid[])", [one for one in members if one not in linked])
+    if linked:
+        await tx.conn.execute(
+            "insert into linked_member (member_id, linked_to) select * from unnest($1::uuid[], $2::uuid[])"
+            " on conflict (member_id) do update set linked_to = excluded.linked_to",
+            list(linked),
+            list(linked.values()),
+        )
 
 
 async def purge(tx: Transaction, audit_days: int) -> None:

@@ -1,8 +1,9 @@
-"""The other process of the gateway: the relay of its outbox, and forgetting what is over."""
+"""The other process of the gateway: the relay of its outbox, what it hears, and forgetting what is over."""
 
 import asyncio
 
 from services.gateway import usecases
+from services.gateway.listens import SUBSCRIPTIONS
 from services.gateway.settings import Settings
 from services.kit import worker
 from services.kit.db import Database
@@ -15,4 +16,4 @@ async def purge(db: Database) -> None:
 
 
 if __name__ == "__main__":
-    worker.run("gateway", Settings.read(), background=[purge])
+    worker.run("gateway", Settings.read(), SUBSCRIPTIONS, background=[purge])

@@ -230,6 +230,11 @@ def granted(case: Case, need: Need) -> Decision:
     return replace(case, open=True).with_need(replace(need, status="open")), facts
 
 
+def identified(case: Case, member_id: str) -> Decision:
+    """Who asked is known to be another member."""
+    return replace(case, member_id=member_id), []
+
+
 def go_at_risk(case: Case, need: Need, limit_cents: int, allowed_cents: int, reason: str, now: datetime) -> Decision:
     _require_open(case)
     _require_changeable(need)

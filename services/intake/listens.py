@@ -7,14 +7,14 @@ from typing import Any
 from contracts.cards import MemberCard
 from contracts.common import Window
 from contracts.dispatch import MissionOffered, MissionReconfirmed
-from contracts.reference import CoverageGranted, CoverageRefused, PrincipalChanged
+from contracts.reference import CoverageGranted, CoverageRefused, MemberLinked, PrincipalChanged
 from contracts.registry import Event
 from contracts.tracking import PrestationCompleted, VisitFailed, VisitStarted
 from services.intake import domain, store, usecases
 from services.intake.domain import Case, Decision, Need
 from services.kit.db import Transaction
 from services.kit.outbox import Cause
-from services.kit.subscriptions import Received, card, each, together
+from services.kit.subscriptions import Received, card, each, many, together
 
 
 def _offered(case: Case, need: Need, event: MissionOffered) -> Decision:
@@ -48,17 +48,22 @@ def _decide(case: Case, event: Any) -> Decision:
     return DECISIONS[type(event)](case, need, event)
 
 
+async def on_members_linked(tx: Transaction, received: Sequence[Received]) -> None:
+    heard: list[tuple[MemberLinked, Cause]] = [(one.data, Cause.of(one.envelope)) for one in received]
+    await usecases.follow(tx, [(event.case_id, partial(domain.identified, member_id=event.member_id), cause) for event, cause in heard])
+
+
 async def on_principal_changed(tx: Transaction, event: PrincipalChanged) -> None:
     await store.save_principal(tx.conn, event.principal_id, event.at_risk_limit_cents)
 
 
 async def on_member_card(tx: Transaction, member_id: str, version: int, member: MemberCard | None) -> None:
-    if member:
-        await usecases.follow_member(tx, member)
+    await usecases.follow_member(tx, member_id, version, member)
 
 
 SUBSCRIPTIONS = [  # what people see of a need is told by the case view
     together(on_needs, patient=DECISIONS),
+    many(MemberLinked, on_members_linked),
     each(PrincipalChanged, on_principal_changed, patient=True),
     card(MemberCard, on_member_card, patient=True),
 ]

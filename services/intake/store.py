@@ -16,7 +16,7 @@ _VIEW = _LISTED + ", contract_id, card_version, card from assistance_case where 
 async def insert_case(conn: Connection, case: Case, channel: str, provisional: bool, card: dict[str, Any], now: datetime) -> Case:
     """With the number that it gets."""
     number: str = await conn.fetchval(
-        "select open_case(row($1, null, $2, $3, $4, $5, $6, true, 1, $7, null, 1, $8, $9)::assistance_case, $10)",
+        "select open_case(row($1, null, $2, $3, $4, $5, $6, true, 1, $7, null, 1, $8, $9, $3)::assistance_case, $10)",
         case.id,
         case.principal_id,
         case.member_id,
@@ -35,8 +35,8 @@ async def save(conn: Connection, changes: Sequence[tuple[Case, Case]], now: date
     """(before, after) of each: what changed is written under the lock that `load` took, and the version raised."""
     await conn.execute(
         "with saved as ("
-        "  update assistance_case c set open = n.open, version = version + 1, closed_at = case when not n.open then coalesce(closed_at, $3) end"
-        "  from unnest($1::uuid[], $2::bool[]) as n (id, open) where c.id = n.id)"
+        "  update assistance_case c set open = n.open, version = version + 1, closed_at = case when not n.open then coalesce(closed_at, $3) end,"
+        "  member_id = n.member_id from unnest($1::uuid[], $2::bool[], $5::uuid[]) as n (id, open, member_id) where c.id = n.id)"
         " insert into need select * from jsonb_populate_recordset(null::need, $4)"
         " on conflict (id) do update set wish = excluded.wish, settled_wish = excluded.settled_wish, status = excluded.status,"
         " started = excluded.started, at_risk = excluded.at_risk",
@@ -44,6 +44,7 @@ async def save(conn: Connection, changes: Sequence[tuple[Case, Case]], now: date
         [after.open for _, after in changes],
         now,
         [asdict(need) | {"case_id": after.id} for before, after in changes for need in after.needs if need not in before.needs],
+        [after.member_id for _, after in changes],
     )
 
 
@@ -76,6 +77,25 @@ async def save_card(conn: Connection, case_id: str, version: int, content: dict[
         content,
         (content.get("beneficiary") or {}).get("phone"),
     )
+
+
+async def keep_member(conn: Connection, member_id: str, version: int, content: dict[str, Any] | None) -> bool:
+    """The higher version wins; False for one that does not."""
+    return bool(
+        await conn.fetchval(
+            "insert into member_card as c (member_id, version, content) values ($1, $2, $3) on conflict (member_id)"
+            " do update set version = excluded.version, content = excluded.content where excluded.version > c.version returning true",
+            member_id,
+            version,
+            content,
+        )
+    )
+
+
+async def member(conn: Connection, member_id: str) -> dict[str, Any] | None:
+    """Of a member with an open case what the card says, if it has come."""
+    content: dict[str, Any] | None = await conn.fetchval("select content from member_card where member_id = $1", member_id)
+    return content
 
 
 async def open_cases_of(conn: Connection, member_id: str) -> list[str]:

@@ -140,6 +140,8 @@ async def _settle(tx: Transaction, changes: Sequence[Change]) -> None:
         for event, cause in made.events:
             tx.emit(event, cause=cause)
         await _note_end(tx, made.before, made.after)
+        if made.after.member_id != made.before.member_id:
+            await _identify(tx, made.after)
 
 
 async def close_by_itself(tx: Transaction, case_id: str) -> None:
@@ -150,12 +152,31 @@ async def close_by_itself(tx: Transaction, case_id: str) -> None:
         await change(tx, case_id, lambda case: domain.close(case, reason))
 
 
-async def follow_member(tx: Transaction, member: MemberCard) -> None:
-    """What is known of a person reaches the cards of that person's open cases. A phone that a caller gave is better than none."""
-    person = {"name": f"{member.first_name} {member.last_name}"} | ({"phone": member.phones[0]} if member.phones else {})
-    for case_id in await store.open_cases_of(tx.conn, member.id):
+async def follow_member(tx: Transaction, member_id: str, version: int, member: MemberCard | None) -> None:
+    """What is known of a person reaches the cards of that person's open cases, also of those that turn out to be later."""
+    person = _person(member) if member else None
+    if not await store.keep_member(tx.conn, member_id, version, person) or not person:
+        return
+    for case_id in await store.open_cases_of(tx.conn, member_id):
         case = await _load(tx, case_id)
-        await _change_card(tx, case, lambda content: content | {"beneficiary": content.get("beneficiary", {}) | person})
+        await _change_card(tx, case, lambda content: _named(content, person))
+
+
+def _person(member: MemberCard) -> dict[str, Any]:
+    return {"name": f"{member.first_name} {member.last_name}".strip()} | ({"phone": member.phones[0]} if member.phones else {})
+
+
+def _named(content: dict[str, Any], person: dict[str, Any]) -> dict[str, Any]:
+    """A phone that a caller gave is better than none."""
+    return content | {"beneficiary": content.get("beneficiary", {}) | person}
+
+
+async def _identify(tx: Transaction, case: Case) -> None:
+    """The case card names the member whose case it is now; a closed one keeps the name under which the work was done."""
+    version, content = await store.card(tx.conn, case.id)
+    person = await store.member(tx.conn, case.member_id) if case.open else None
+    if content:
+        await _save_card(tx, case, version + 1, _named(content, person) if person else content)
 
 
 async def forget(tx: Transaction, case_id: str) -> None:
@@ -186,8 +207,12 @@ async def _change_card(tx: Transaction, case: Case, alter: Callable[[dict[str, A
     changed = alter(content)
     if changed == content or not content:
         return
-    await store.save_card(tx.conn, case.id, version + 1, changed)
-    tx.card(CaseCard(id=case.id, version=version + 1, member_id=case.member_id, **changed))
+    await _save_card(tx, case, version + 1, changed)
+
+
+async def _save_card(tx: Transaction, case: Case, version: int, content: dict[str, Any]) -> None:
+    await store.save_card(tx.conn, case.id, version, content)
+    tx.card(CaseCard(id=case.id, version=version, member_id=case.member_id, **content))
 
 
 async def _load(tx: Transaction, case_id: str) -> Case:

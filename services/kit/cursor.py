@@ -13,6 +13,7 @@ from services.kit.errors import BadInput
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 
 
 def encode(*values: Any) -> str:
@@ -23,6 +24,8 @@ def encode(*values: Any) -> str:
 def decode(cursor: str | None, first: Callable[[Any], A], /) -> tuple[A] | None: ...
 @overload
 def decode(cursor: str | None, first: Callable[[Any], A], second: Callable[[Any], B], /) -> tuple[A, B] | None: ...
+@overload
+def decode(cursor: str | None, first: Callable[[Any], A], second: Callable[[Any], B], third: Callable[[Any], C], /) -> tuple[A, B, C] | None: ...
 def decode(cursor: str | None, /, *kinds: Callable[[Any], Any]) -> tuple[Any, ...] | None:
     """Each value as its kind reads it, None for no cursor. Raises `BadInput` for one that this platform did not make.
 

@@ -113,6 +113,24 @@ def member(row: Mapping[str, Any]) -> contract.MemberChanged:
     )
 
 
+def case_of(case_id: str, opened_for: str, member_id: str, reason: str, by: Actor) -> contract.MemberLinked:
+    return contract.MemberLinked(case_id=case_id, opened_for=opened_for, member_id=member_id, reason=reason, linked_by=by)
+
+
+def erased(member_id: str, now: datetime) -> contract.PersonErased:
+    return contract.PersonErased(member_id=member_id, requested_at=now)
+
+
+def provisional_task(task_id: str, case_id: str | None, now: datetime) -> TaskOpenedEvent:
+    """Somebody who is not in the data may be somebody who is."""
+    due_at = now + ANSWER_TASK_WITHIN
+    return TaskOpenedEvent(task_id=task_id, kind="provisional_member", role="agent", due_at=due_at, case_id=case_id)
+
+
+def provisional_task_closed(task_id: str, case_id: str | None, outcome: str, by: Actor) -> TaskClosedEvent:
+    return TaskClosedEvent(task_id=task_id, case_id=case_id, outcome=outcome, closed_by=by)
+
+
 def member_contract(row: Mapping[str, Any], guarantees: Sequence[contract.GuaranteeState]) -> contract.ContractChanged:
     return contract.ContractChanged(
         contract_id=row["id"],

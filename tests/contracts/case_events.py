@@ -40,6 +40,7 @@ TOMORROW, NEXT_WEEK = window(24), window(24 * 7)
 FIELDS: dict[str, Any] = {
     **{f"{name}_by": Actor(kind="agent") for name in ("accepted", "added", "amended", "cancelled", "closed", "corrected")},
     **{f"{name}_by": Actor(kind="agent") for name in ("decided", "declined", "opened", "reopened", "started")},
+    "linked_by": Actor(kind="agent"),
     "again": True,
     "amount_cents": 50_000,
     "answer_by": NOW + timedelta(hours=1),
@@ -73,6 +74,7 @@ FIELDS: dict[str, Any] = {
     "net_cents": 10_000,
     "number": "123456789",
     "offer_id": OFFER_TO_ANNA,
+    "opened_for": uid(5),
     "outcome": "settled",
     "payment_id": uid(73),
     "performed": TOMORROW,

@@ -87,13 +87,14 @@ async def test_a_row_is_checked_as_in_a_file_and_says_what_is_wrong(reference: R
 
 
 async def test_new_terms_are_told_at_once_and_what_was_set_is_remembered_with_who_did(reference: Reference, http: httpx.AsyncClient) -> None:
-    row = {"code": "assur_lys", "label": "Assur Lys", "siren": "552100554", "markup_rate": "0.045", "valid_from": "2031-01-01"}
+    row = {"code": "caisse_neuve", "label": "Caisse Neuve", "siren": "732829320", "markup_rate": "0.045", "valid_from": "2031-01-01"}
+    await reference.load("principals", "code,label,siren,valid_from\ncaisse_neuve,Caisse Neuve,732829320,2020-01-01\n")
     assert (await put(http, "principals", **row)).status_code == 200
     await put(http, "principals", **row | {"markup_rate": "0.05"})
-    principal_id = str(await reference.value("select id from principal where code = 'assur_lys'"))
+    principal_id = str(await reference.value("select id from principal where code = 'caisse_neuve'"))
     terms = [told["terms"]["markup_rate"] for _, told in await reference.told(principal_id) if told and told["valid_from"] == "2031-01-01"]
     assert terms == ["0.045", "0.05"]
-    changes = (await http.get("/catalogue/principals/assur_lys/changes", headers=as_("auditor"))).json()["changes"]
+    changes = (await http.get("/catalogue/principals/caisse_neuve/changes", headers=as_("auditor"))).json()["changes"]
     assert [(one["content"]["markup_rate"], bool(one["set_by"])) for one in changes] == [(0.05, True), (0.045, True), (0, False)]
-    listed = (await http.get("/principals/assur_lys/terms", headers=as_("agent"))).json()["terms"]
+    listed = (await http.get("/principals/caisse_neuve/terms", headers=as_("agent"))).json()["terms"]
     assert [one["valid_from"] for one in listed] == ["2031-01-01", "2020-01-01"]

@@ -12,7 +12,7 @@ from stdnum.iso7064 import mod_11_10
 
 from contracts.cards import MemberCard
 from contracts.common import Actor, Window
-from contracts.reference import PriceTerms, PrincipalChanged
+from contracts.reference import MemberLinked, PriceTerms, PrincipalChanged
 from contracts.tracking import PrestationCompleted, VisitStarted
 from deploy.stack import Stack
 from services.intake import listens, main, usecases
@@ -193,6 +193,37 @@ async def test_what_is_learned_of_a_member_reaches_the_card_of_the_open_case_onc
         rows = await conn.fetch("select seq, payload from kit.outbox where aggregateid = $1 order by id", f"case:{opened['case_id']}")
     assert [row["seq"] for row in rows] == [1, 2]
     assert orjson.loads(rows[-1]["payload"])["beneficiary"]["phone"] == "+33639981299"
+
+
+@pytest.mark.parametrize("order", ["card_first", "linked_first"])
+async def test_a_case_that_turns_out_to_be_another_s_shows_that_person_whichever_comes_first(desk: Desk, order: str) -> None:
+    passing, real = new_id(), new_id()
+    opened = await desk.open(member_id=passing)
+    case_id = opened["case_id"]
+    known = MemberCard(id=real, version=3, member_number="OR-2", first_name="Odile", last_name="Vraibois", phones=["+33639981288"])
+    linked = MemberLinked(case_id=case_id, opened_for=passing, member_id=real, reason="linked", linked_by=Actor(kind="agent"))
+
+    async def card() -> None:
+        async with desk.db.transaction() as tx:
+            await listens.on_member_card(tx, real, 3, known)
+
+    async def link(event: MemberLinked) -> None:
+        async with desk.db.transaction() as tx:
+            await hear(tx, TABLE, event)
+
+    for step in (card(), link(linked)) if order == "card_first" else (link(linked), card()):
+        await step
+    seen = (await desk.send("GET", f"/cases/{case_id}")).json()
+    assert (seen["member_id"], seen["card"]["beneficiary"]) == (real, {"name": "Odile Vraibois", "phone": "+33639981288"})
+    listed = (await desk.send("GET", f"/cases?member_id={real}")).json()["cases"]
+    assert [one["id"] for one in listed] == [case_id]
+    async with desk.db.connection() as conn:
+        rows = await conn.fetch("select seq, payload from kit.outbox where aggregateid = $1 order by id", f"case:{case_id}")
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    assert orjson.loads(rows[-1]["payload"])["member_id"] == real
+    assert [name for name, _ in await told(desk.db, case_id)] == ["case_opened", "need_added"], "reference has said it: intake adds nothing"
+    await link(linked.model_copy(update={"member_id": passing, "reason": "undone"}))
+    assert (await desk.send("GET", f"/cases/{case_id}")).json()["member_id"] == passing
 
 
 async def test_ninety_days_after_closing_nothing_is_left_of_the_person(desk: Desk) -> None:

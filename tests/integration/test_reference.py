@@ -325,7 +325,7 @@ async def test_searches_use_their_indexes(reference: Reference) -> None:
             ("emails && array['helene.dupont@courriel.example']", "member_by_email"),
             ("birth_date = '1961-03-14'", "member_by_birth"),
             ("name_key >= 'dup' and name_key < 'dup~'", "member_by_name"),
-            ("name_key >= 'dup' and name_key < 'dup~' and insee = any('{42218}')", "member_by_town"),
+            ("insee = any('{42218}')", "member_by_town"),
         ):
             plan = "\n".join(row[0] for row in await conn.fetch(f"explain select * from member_sheet where {where}"))
             assert index in plan, plan

@@ -8,8 +8,8 @@ import pytest
 
 from contracts.cards import CaseCard, Contact
 from contracts.common import TaskClosed, TaskOpened
-from contracts.intake import CaseOpened, NeedAdded, NeedCancelled
-from contracts.reference import PrincipalChanged
+from contracts.intake import CaseClosed, CaseOpened, NeedAdded, NeedCancelled
+from contracts.reference import MemberLinked, PrincipalChanged
 from services.kit.clock import new_id
 from tests.conftest import eventually
 from tests.contracts.case_events import made
@@ -63,6 +63,24 @@ async def test_the_case_of_another_is_not_found(doors: Doors, case: Case, role: 
     assert (await doors.get(stranger, f"/cases/{case.id}", after=position(case))).status_code == 404
     assert (await doors.post(stranger, f"/missions/{case.mission}/start")).status_code in (403, 404)
     assert (await doors.get(stranger, f"/missions/{case.mission}")).status_code == 404
+
+
+@pytest.mark.parametrize("when", ["open", "closed"])
+async def test_a_case_that_turns_out_to_be_another_member_s_is_at_that_one_s_door_and_no_longer_at_the_first(
+    doors: Doors, case: Case, when: str
+) -> None:
+    real = new_id()
+    if when == "closed":
+        await case.tell(NeedCancelled)
+        await case.tell(CaseClosed)
+    await case.tell(MemberLinked, opened_for=case.member, member_id=real, reason="linked")
+    assert (await doors.get(doors.token("member", member_id=real), f"/cases/{case.id}")).status_code == 200
+    assert (await doors.get(doors.token("member", member_id=case.member), f"/cases/{case.id}")).status_code == 404
+    assert (await doors.get(doors.token("agent"), f"/cases/{case.id}")).json()["member_id"] == real
+    assert (await case.tracking.fetch("select distinct member_id from visit where case_id = $1", case.id)) == [{"member_id": real}]
+    await case.tell(MemberLinked, opened_for=case.member, member_id=case.member, reason="undone")
+    assert (await doors.get(doors.token("member", member_id=case.member), f"/cases/{case.id}")).status_code == 200
+    assert (await case.tracking.states(case))[0] == ("closed" if when == "closed" else "scheduled")
 
 
 async def test_row_level_security_hides_what_a_query_forgot_to_filter(doors: Doors, case: Case) -> None:

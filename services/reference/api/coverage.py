@@ -20,7 +20,7 @@ from services.kit.errors import NotFound
 from services.kit.idempotency import Command, CommandDependency
 from services.reference.domain.choice import Grant, Verdict
 from services.reference.domain.entitlement import CONTRACT_ZONE, Claim, Rights, RightsKey
-from services.reference.usecases import coverage
+from services.reference.usecases import coverage, proposals
 
 router = APIRouter(prefix="/api/reference/v1", tags=["coverage"], responses=PROBLEMS)
 
@@ -102,7 +102,8 @@ async def close_task(task_id: Id, body: Outcome, caller: DeskWriter, command: Cm
     by = Actor.model_validate({"kind": caller.kind, "id": caller.id})
 
     async def action(tx: Transaction) -> Outcome:
-        await coverage.settle(tx, task_id, body.outcome, by)
+        if not await proposals.settle(tx, task_id, body.outcome, by, caller.id):
+            await coverage.settle(tx, task_id, body.outcome, by)
         return body
 
     return await command.run(action)

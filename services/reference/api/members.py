@@ -37,6 +37,7 @@ class ContractBrief(BaseModel):
     state: str
     plate: str | None
     vin: str | None
+    member_id: Id = Field(description="the row of the person that it came by")
 
 
 class MemberBrief(BaseModel):
@@ -56,6 +57,7 @@ class MemberBrief(BaseModel):
     language: str
     provisional: bool
     linked_to: Id | None
+    survivor_id: Id | None = Field(description="who counts for this member, where that is somebody else")
     ended_on: date | None
     version: int
     contracts: list[ContractBrief]
@@ -118,7 +120,7 @@ async def find_members(caller: Staff, request: Request, q: Annotated[str, Query(
     name's beginning. A name with a birth date or a town may be misspelt, and so may the date: then the likeliest come first."""
     async with request.app.state.db.connection() as conn:
         rows = await members.search(conn, q)
-    return Response(Found.model_validate({"members": list(map(_named, rows))}).model_dump_json(), media_type="application/json")
+    return Response(Found.model_validate({"members": list(map(named, rows))}).model_dump_json(), media_type="application/json")
 
 
 @router.get("/members/{member_id}")
@@ -172,10 +174,10 @@ async def _sheet(request: Request, caller: Caller, member_id: str) -> MemberShee
         if row is None:
             raise NotFound("no such member")
         rights = await coverage.menu(tx.conn, member_id, tx.now)
-    return MemberSheet.model_validate(_named(row) | {"rights": _rights(rights)})
+    return MemberSheet.model_validate(named(row) | {"rights": _rights(rights)})
 
 
-def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+def named(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "commune": places.name(row["insee"]) if row["insee"] else None}
 
 

@@ -5,6 +5,7 @@ Units and amounts follow the status by themselves (`holding`), so that a save is
 Total: every event may come in every status, and what does not concern it changes nothing.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -200,6 +201,16 @@ def amend(cover: Cover, claim: Claim, verdict: Verdict, decision_id: str, task_i
         cover, claim=claim, status="lost", reason=verdict.reason, trace=verdict.trace, tried=verdict.tried, decided_at=now, task_id=task_id
     )
     return lost, [*given_back, TaskOpened(task_id, "coverage_lost", verdict.reason)]
+
+
+def stands(cover: Cover, held: Collection[str], now: datetime) -> bool:
+    """Whether the decision holds although another is known to be its claimant, who holds these contracts. A refusal of a wish that is over,
+    and that nobody went on with, is not looked at again."""
+    if not cover.need_open or cover.status in ("released", "consumed"):
+        return True
+    if cover.status in ("asked", "granted"):
+        return cover.contract_id in held
+    return cover.status == "refused" and cover.task_id is None and cover.claim.ends_at <= now
 
 
 def go_at_risk(cover: Cover, task_id: str) -> Decision:

@@ -29,16 +29,21 @@ _GUARANTEE = (
 
 
 async def persons(conn: Connection, member_ids: Sequence[str]) -> dict[str, Person]:
-    """What is known of each member, with contracts and every version of their guarantees. Unknown ids are missing."""
+    """What is known of each member, with contracts and every version of their guarantees: of all rows that are the same person. Who ended in
+    one row only has not. Unknown ids are missing."""
     rows = await conn.fetch(
-        "select m.id as member_id, m.provisional, m.ended_on, m.insee, c.id, c.number, c.principal_id, p.ended_on as principal_ended_on, c.product,"
-        " c.starts_on, c.ends_on, c.state, g.code, g.services, g.counts, g.units_per_year, g.cap_gross_cents, g.member_rate, g.waiting_days,"
-        " g.area, g.excluded, g.valid_from, g.cap_gross_cents_per_year, g.overrun, g.declare_within_days, g.min_km_from_home, g.one_at_a_time,"
-        " l.limits from member m left join contract c on c.member_id = m.id left join principal p on p.id = c.principal_id"
+        "select a.id as member_id, m.provisional, f.ended_on, f.provisional as passing, m.insee, c.id, c.number, c.principal_id,"
+        " p.ended_on as principal_ended_on, c.product, c.starts_on, c.ends_on, c.state, g.code, g.services, g.counts, g.units_per_year,"
+        " g.cap_gross_cents, g.member_rate, g.waiting_days, g.area, g.excluded, g.valid_from, g.cap_gross_cents_per_year, g.overrun,"
+        " g.declare_within_days, g.min_km_from_home, g.one_at_a_time, l.limits"
+        " from member a join member m on m.id = coalesce(a.survivor_id, a.id)"
+        " cross join lateral (select m.id, m.ended_on, m.provisional"
+        "   union all select o.id, o.ended_on, o.provisional from member o where o.survivor_id = m.id) f"
+        " left join contract c on c.member_id = f.id left join principal p on p.id = c.principal_id"
         " left join lateral (select jsonb_agg(jsonb_build_array(t.valid_from, t.approval_above_cents)) as limits"
         " from terms t where t.principal_id = p.id) l on true"
         " left join guarantee g on g.product = c.product"
-        " where m.id = any($1::uuid[]) order by m.id, c.starts_on, c.id, g.code, g.valid_from",
+        " where a.id = any($1::uuid[]) order by a.id, c.starts_on, c.id, g.code, g.valid_from",
         member_ids,
     )
     return {member_id: _person(list(of)) for member_id, of in groupby(rows, lambda row: row["member_id"])}
@@ -178,7 +183,9 @@ def _sum(one: Rights, other: Rights, sign: int) -> Rights:
 
 def _person(rows: list[Any]) -> Person:
     contracts = [_contract(list(of)) for contract_id, of in groupby(rows, lambda row: row["id"]) if contract_id]
-    return Person(rows[0]["member_id"], rows[0]["provisional"], rows[0]["ended_on"], tuple(contracts), rows[0]["insee"])
+    ends = [row["ended_on"] for row in rows if not row["passing"]]
+    ended_on = max(ends) if ends and None not in ends else None
+    return Person(rows[0]["member_id"], rows[0]["provisional"], ended_on, tuple(contracts), rows[0]["insee"])
 
 
 def _contract(rows: list[Any]) -> Contract:

@@ -84,13 +84,14 @@ async def insert(conn: Connection, member: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def open_cases(conn: Connection, cases: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    """Notes cases as open (id -> member id, None for one that was open before); the members who had none, with a new card version."""
+    """Notes cases as open (id -> member id, None for one that was open before), of whoever counts for that member; the members who had
+    none, with a new card version."""
     rows = await conn.fetch(
         "with opened as ("
-        " insert into member_case as k (case_id, member_id, open)"
-        " select o.case_id, coalesce(o.member_id, known.member_id), true"
-        " from unnest($1::uuid[], $2::uuid[]) as o (case_id, member_id) left join member_case known on known.case_id = o.case_id"
-        " where coalesce(o.member_id, known.member_id) is not null"
+        " insert into member_case as k (case_id, member_id, opened_for, open)"
+        " select o.case_id, coalesce(known.member_id, m.survivor_id, o.opened_for), coalesce(known.opened_for, o.opened_for), true"
+        " from unnest($1::uuid[], $2::uuid[]) as o (case_id, opened_for) left join member_case known on known.case_id = o.case_id"
+        " left join member m on m.id = o.opened_for where coalesce(known.opened_for, o.opened_for) is not null"
         " on conflict (case_id) do update set open = true where not k.open returning member_id"
         "), counted as (select member_id, count(*)::int as cases from opened group by member_id)"
         " update member m set open_cases = m.open_cases + counted.cases, card_version = m.card_version + (m.open_cases = 0)::int"

@@ -1,7 +1,7 @@
 """Decisions about needs: load under lock, decide, save, emit. A batch costs as many round trips as one need."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -28,7 +28,7 @@ from services.reference.domain.entitlement import (
     RightsKey,
     attempts,
 )
-from services.reference.store import approvals
+from services.reference.store import approvals, identity
 from services.reference.store import coverage as store
 
 RESERVATION = "reservation"
@@ -68,6 +68,8 @@ async def preview(conn: Connection, claim: Claim) -> tuple[Person | None, Verdic
 
 async def decide(tx: Transaction, asked: Sequence[Asked]) -> None:
     """The binding decision about each need, in the given order, under a lock on all rights that any of them could use."""
+    held = await identity.hold(tx.conn, [one.claim.member_id for one in asked])
+    asked = [replace(one, claim=replace(one.claim, member_id=held[one.claim.member_id][0])) if one.claim.member_id in held else one for one in asked]
     people = await store.persons(tx.conn, list({one.claim.member_id for one in asked}))
     tried = await _tried(tx.conn, people, [one.claim for one in asked])
     rights = await store.lock_rights(tx.conn, (attempt.key for each in tried for attempt in each if isinstance(attempt, Option)))
@@ -92,6 +94,26 @@ async def amend(tx: Transaction, need_id: str, alter: Callable[[Claim], Claim]) 
     verdict = choose(tried, free, claim, overlapping(claim, before.case_id, await elsewhere(tx.conn, tried)))
     after, facts = domain.amend(before, claim, verdict, new_id(), new_id(), tx.now, hold)
     await _save(tx, [before], [(after, facts, tx.cause)])
+
+
+async def decide_again(tx: Transaction, need_ids: Sequence[str]) -> list[str]:
+    """Who asked is known to be somebody else: what that alters is decided again, and told. Returns the needs it altered."""
+    before = await store.load(tx.conn, need_ids)
+    people = await store.persons(tx.conn, list({cover.claim.member_id for cover in before.values()}))
+    concerned = [cover for cover in before.values() if not domain.stands(cover, _held(people.get(cover.claim.member_id)), tx.now)]
+    tried = await _tried(tx.conn, people, [cover.claim for cover in concerned])
+    rights = await store.lock_rights(tx.conn, (attempt.key for each in tried for attempt in each if isinstance(attempt, Option)))
+    covers = await elsewhere(tx.conn, [attempt for each in tried for attempt in each])
+    decided = []
+    for cover, each in zip(concerned, tried, strict=True):
+        rights = store.added(rights, store.holdings([cover], -1))
+        verdict = choose(each, rights, cover.claim, overlapping(cover.claim, cover.case_id, covers))
+        after, facts = domain.amend(cover, cover.claim, verdict, new_id(), new_id(), tx.now, hold)
+        rights = store.added(rights, store.holdings([after], 1))
+        if after != cover:
+            decided.append((after, facts, tx.cause))
+    await _save(tx, [before[after.need_id] for after, _, _ in decided], decided)
+    return [after.need_id for after, facts, _ in decided if facts]
 
 
 async def change(tx: Transaction, changes: Mapping[str, tuple[Decide, Cause]]) -> None:
@@ -223,6 +245,10 @@ async def _note_approval(tx: Transaction, cover: Cover, facts: Sequence[Fact], b
                 await approvals.answer(tx.conn, approval_id, state, reason, tx.now, by)
             case ApprovalWithdrawn(approval_id):
                 await approvals.answer(tx.conn, approval_id, "withdrawn", None, tx.now, by)
+
+
+def _held(person: Person | None) -> set[str]:
+    return {contract.id for contract in person.contracts} if person else set()
 
 
 async def menu(conn: Connection, member_id: str, now: datetime) -> list[Entitled]:

@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.common import CardKind
+from contracts.common import Actor, CardKind
 from services.kit import phones
 from services.kit.clock import new_id
 from services.kit.db import Connection, Transaction
 from services.reference import emits
 from services.reference.domain import likeness, names
 from services.reference.domain.names import Query
+from services.reference.store import identity
 from services.reference.store import members as store
 from services.reference.usecases import towns
 
 MOST = 20
+SYSTEM = Actor(kind="system")
 
 
 async def search(conn: Connection, text: str) -> list[dict[str, Any]]:
@@ -23,7 +25,15 @@ async def search(conn: Connection, text: str) -> list[dict[str, Any]]:
     query = names.parse(text, towns.named())
     if query.empty:
         return []
-    return await _exact(conn, query) or await _alike(conn, query)
+    return await _counting(conn, await _exact(conn, query) or await _alike(conn, query))
+
+
+async def _counting(conn: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each person once, as the row that counts; nobody who was erased."""
+    if any(row["survivor_id"] for row in rows):
+        wanted = list(dict.fromkeys(row["survivor_id"] or row["id"] for row in rows))
+        rows = await store.sheets(conn, wanted)
+    return [row for row in rows if not row["erased"]]
 
 
 async def _exact(conn: Connection, query: Query) -> list[dict[str, Any]]:
@@ -62,9 +72,15 @@ async def add_provisional(tx: Transaction, principal_id: str, person: Mapping[st
 
 
 async def case_opened(tx: Transaction, cases: Mapping[str, str | None]) -> None:
-    """Case id -> member id, None for a case opened again. The first open case of a member publishes the card."""
+    """Case id -> member id, None for a case opened again. The first open case of a member publishes the card. Of whoever counts for the
+    member that the case was opened for, and that is told."""
+    held = await identity.hold(tx.conn, [member_id for member_id in cases.values() if member_id])
     for row in await store.open_cases(tx.conn, cases):
-        tx.card(emits.card(row))
+        if not row["erased_at"]:
+            tx.card(emits.card(row))
+    for case_id, member_id in cases.items():
+        if member_id in held and held[member_id][0] != member_id:
+            tx.emit(emits.case_of(case_id, member_id, held[member_id][0], "linked", SYSTEM))
 
 
 async def case_closed(tx: Transaction, case_ids: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from services.kit.outbox import Lane
 from services.reference import emits
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed, telling
+from services.reference.usecases import proposals
 
 BATCH = 250  # some 10 ms of a worker that also decides about live needs
 
@@ -25,6 +26,8 @@ async def some(db: Database) -> int:
         versions = await feed.guarantees(tx.conn, sorted({row["product"] for row in contracts}), today)
         states = {product: [emits.guarantee(row) for row in of] for product, of in versions.items()}
         tx.emit(*map(emits.member, members), lane=Lane.BULK)
+        if members:
+            await proposals.look(tx, [row["id"] for row in members])
         tx.emit(*(emits.member_contract(row, states.get(row["product"], [])) for row in contracts), lane=Lane.BULK)
     return len(members) + len(contracts)
 

@@ -1,6 +1,6 @@
 """Visits, read under lock and written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -62,6 +62,15 @@ async def save(conn: Connection, changed: Iterable[Visit]) -> None:
         "update visit set starts_at = $2, ends_at = $3, state = $4, eta = $5, started_at = $6, completed_at = $7, prestation_id = $8, lines = $9,"
         " reason = $10, rating = $11, task_id = $12, task_kind = $13, version = $14 where id = $1",
         [(visit.id, *_values(visit)[8:]) for visit in changed],
+    )
+
+
+async def belong_to(conn: Connection, members: Mapping[str, str]) -> None:
+    """Case id -> whose case it is now."""
+    await conn.execute(
+        "update visit v set member_id = m.member_id from unnest($1::uuid[], $2::uuid[]) as m (case_id, member_id) where v.case_id = m.case_id",
+        list(members),
+        list(members.values()),
     )
 
 

@@ -7,6 +7,7 @@ from contracts.case_state import NeedState
 from contracts.common import Actor
 from contracts.dispatch import MissionAccepted, MissionCancelled, MissionOffered, MissionReconfirmed, MissionUnfilled
 from contracts.intake import NeedCancelled
+from contracts.reference import MemberLinked
 from services.kit import deadlines
 from services.kit.clock import new_id
 from services.kit.db import Transaction
@@ -24,6 +25,14 @@ LEADS_TO_WORK = MissionAccepted | MissionReconfirmed | MissionCancelled | Missio
 
 async def follow(tx: Transaction, folded: Iterable[Folded]) -> None:
     """After the fold of the same batch."""
+    folded = list(folded)
+    await _visits(tx, folded)
+    linked = {one.received.data.case_id: one.received.data.member_id for one in folded if isinstance(one.received.data, MemberLinked)}
+    if linked:
+        await visits.belong_to(tx.conn, linked)
+
+
+async def _visits(tx: Transaction, folded: Iterable[Folded]) -> None:
     concerned = [one for one in folded if isinstance(one.received.data, LEADS_TO_WORK) and _matters(one)]
     if not concerned:
         return
