@@ -69,7 +69,7 @@ def people(world: World, principals: dict[str, str], members: dict[str, str]) ->
     person("finance", "Odette Clairfond", "finance")
     person("admin", "Malo Roquefort", "admin")
     for code, uuid in principals.items():
-        person(code, f"Suivi {code}", "principal", principal_ids=(uuid,))
+        person(code, f"Suivi {code}", "principal", "principal_approver", principal_ids=(uuid,))
     for door in SHOWN:
         firm = next(one for one in world.providers if one.door == door)
         person(firm.code, firm.label, "provider_admin", provider_id=firm.id)

@@ -1,7 +1,7 @@
 """Why a need is covered or not: every contract and guarantee that the last decision tried, with its rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.reasons import COVERAGE_REFUSED
 from services.kit.db import Connection
@@ -48,12 +48,14 @@ async def _explained(conn: Connection, covers: list[Cover]) -> list[Explained]:
 
 
 def _named(cover: Cover, names: Mapping[str, tuple[str, str]]) -> list[Named]:
-    """Without the contracts that the caller may not see. What was decided before this was kept has only the rules of the choice."""
+    """Without the contracts that the caller may not see; with what the principal answered. What was decided before this was kept has only
+    the rules of the choice."""
     tried = cover.tried or (Tried(cover.contract_id, cover.guarantee, cover.period_start, cover.trace),)
     named = []
     for one in tried:
         if one.contract_id in names or one.contract_id is None:
             number, label = names.get(one.contract_id or "", (None, None))
-            chosen = bool(cover.guarantee) and (one.contract_id, one.guarantee) == (cover.contract_id, cover.guarantee)
-            named.append(Named(one, number, label, chosen))
+            decided = (one.contract_id, one.guarantee) == (cover.contract_id, cover.guarantee) and cover.trace[: len(one.trace)] == one.trace
+            chosen = decided and cover.guarantee is not None and cover.trace[-1] not in COVERAGE_REFUSED
+            named.append(Named(replace(one, trace=cover.trace) if decided else one, number, label, chosen))
     return named
