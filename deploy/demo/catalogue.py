@@ -64,8 +64,8 @@ PRODUCTS = (
         14,
         (
             _guarantee("everyday", "home_help", "childcare", "gardening", units=80, counts="units"),
-            _guarantee("repairs", "handyman", "locksmith", units=6, cap=50000),
-            _guarantee("mobility", "towing", "taxi", units=4, cap=80000),
+            _guarantee("repairs", "handyman", "locksmith", units=6, cap=50000, cap_gross_cents_per_year=150000),
+            _guarantee("mobility", "towing", "taxi", units=4, cap=80000, cap_gross_cents_per_year=240000),
         ),
     ),
     Product(

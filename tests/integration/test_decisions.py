@@ -17,9 +17,11 @@ from services.kit.clock import new_id
 from services.kit.db import Tenant
 from services.kit.deadlines import Deadlines
 from services.kit.settings import ServiceSettings
+from services.kit.subscriptions import Received
 from services.reference.api import approvals, coverage, decisions, members
 from services.reference.pages import covering
 from services.reference.usecases import coverage as coverage_usecases
+from tests.integration.hearing import envelope
 from tests.integration.reference_harness import SOON, Everyone, Reference, as_, reference, wish
 
 __all__ = ["reference"]
@@ -162,6 +164,21 @@ async def test_a_case_covered_once_at_a_time_is_so_among_simultaneous_needs_too(
     await asyncio.gather(*(reference.hear(need) for need in needs))
     told = [name for need in needs for name in await kinds(reference, need)]
     assert sorted(told) == ["coverage_granted"] + ["coverage_refused"] * 19
+
+
+async def test_many_needs_are_decided_in_as_many_statements_as_one(reference: Reference) -> None:
+    insurer = await Insurer.known(reference, YEARLY, "once,taxi,,,,,,,true,2020-01-01")
+    subscription = reference.table.of("cases", NeedAdded.EVENT.full_name)
+    assert subscription
+    taken: dict[tuple[int, str], int] = {}
+    for count, service in itertools.product((1, 40), ("towing", "taxi")):
+        needs = [await reference.need(await insurer.member(), service) for _ in range(count)]
+        async with reference.db.transaction() as tx:
+            said: list[str] = []
+            with tx.conn.query_logger(lambda record, said=said: said.append(record.query)):
+                await subscription.handle(tx, [Received(envelope(need), need) for need in needs])
+            taken[count, service] = len(said)
+    assert taken == {(1, "towing"): 3, (40, "towing"): 3, (1, "taxi"): 4, (40, "taxi"): 4}  # one at a time: what others have is read too
 
 
 # Amounts
