@@ -6,7 +6,6 @@ next waits for the one before it, until that is taken or given up.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import tomllib
@@ -23,7 +22,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
 from contracts.common import Code, TaskClosed, TaskOpened
-from services.kit import deadlines
+from services.kit import deadlines, failpoints
 from services.kit.clock import new_id
 from services.kit.db import Database, Transaction
 from services.kit.deadlines import Deadlines
@@ -59,7 +58,7 @@ class Target(BaseModel):
     def _long_enough(cls, secret: SecretStr) -> SecretStr:
         try:
             key = _key(secret)
-        except binascii.Error:
+        except ValueError:  # also of binascii
             raise ValueError("whsec_ and base64") from None
         if not 24 <= len(key) <= 64:
             raise ValueError("24 to 64 bytes")
@@ -104,6 +103,7 @@ async def push(tx: Transaction, member_id: str) -> None:
         return
     target = targets.get(amendment["principal"])
     if target is None or await _sent(target, amendment, tx.now):
+        failpoints.hit("webhook.taken")
         await store.done(tx.conn, member_id, amendment["amendment"], tx.now)
         if target:
             await _well_again(tx, amendment["principal_id"])
