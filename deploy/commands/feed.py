@@ -15,6 +15,7 @@ from deploy.commands.reach import ask, console, reach
 
 if TYPE_CHECKING:
     from deploy.running import Running
+    from services.reference.usecases.exports import Export
     from services.reference.usecases.feed import Report
     from services.reference.usecases.mapping import Kind
 
@@ -75,6 +76,42 @@ def abandon(run: Annotated[str, typer.Argument(help="of `feed history`")]) -> No
     """Leaves a file that asks unwritten."""
     ask(_abandon(reach(), run))
     console.print("Nothing of it was written.")
+
+
+@app.command()
+def export(
+    principal: Annotated[str, typer.Argument(help="its code")],
+    file: Annotated[Path, typer.Argument(help="CSV file to write")],
+    mapping: Annotated[Path | None, typer.Option(help="TOML file of the principal: its columns and words; `[out]` says what goes out")] = None,
+) -> None:
+    """Writes what members and agents have changed, and the principal has not acknowledged: the same again until it has."""
+    made = ask(_export(reach([mapping] if mapping else []), principal, file, mapping))
+    console.print(f"{made.rows} members, {made.changes} changes", highlight=False)
+    console.print(f"When the principal has taken it: entraide feed ack {made.id}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def ack(export: Annotated[str, typer.Argument(help="as `feed export` has shown it")]) -> None:
+    """The principal has taken what this export told it."""
+    ask(_ack(reach(), export))
+    console.print("Acknowledged: it goes out no more.")
+
+
+@app.command()
+def conflicts(
+    what: Annotated[str, typer.Argument(help="list, or settle")] = "list",
+    number: Annotated[int | None, typer.Argument(help="of the list")] = None,
+    keep: Annotated[str | None, typer.Argument(help="ours or theirs")] = None,
+    decided: Annotated[bool, typer.Option("--decided", help="also those that are settled")] = False,
+) -> None:
+    """Fields that both sides have changed: those that wait for somebody's word, or `settle NUMBER ours|theirs`."""
+    if what == "list":
+        _tell_conflicts(ask(_conflicts(reach(), decided)))
+        return
+    if what != "settle" or number is None or keep not in ("ours", "theirs"):
+        raise typer.BadParameter("say `list`, or `settle NUMBER ours`, or `settle NUMBER theirs`")
+    ask(_settle_conflict(reach(), number, keep))
+    console.print(f"settled: {keep}")
 
 
 @app.command()
@@ -173,6 +210,41 @@ async def _open_rows(running: "Running", run: str | None) -> list[dict[str, Any]
         return await runs.refused(conn, run_id=run and _id(run), limit=SHOWN)
 
 
+async def _export(running: "Running", principal: str, file: Path, mapping: Path | None) -> "Export":
+    from deploy import operations  # noqa: PLC0415
+    from services.reference.usecases import exports  # noqa: PLC0415
+    from services.reference.usecases import mapping as mappings  # noqa: PLC0415
+
+    async with operations.database(running, "reference") as db:
+        return await exports.export(db, principal, file, mappings.read(mapping) if mapping else mappings.OURS)
+
+
+async def _ack(running: "Running", export: str) -> None:
+    from deploy import operations  # noqa: PLC0415
+    from services.reference.usecases import exports  # noqa: PLC0415
+
+    async with operations.database(running, "reference") as db, db.transaction() as tx:
+        await exports.acknowledge(tx, _id(export), OPERATOR)
+
+
+async def _conflicts(running: "Running", decided: bool) -> list[dict[str, Any]]:
+    from deploy import operations  # noqa: PLC0415
+    from services.reference.store import conflicts  # noqa: PLC0415
+
+    async with operations.database(running, "reference") as db, db.connection() as conn:
+        return await conflicts.listing(conn, only_open=not decided, before=None, limit=SHOWN)
+
+
+async def _settle_conflict(running: "Running", number: int, keep: Any) -> None:
+    from contracts.common import Actor  # noqa: PLC0415
+    from deploy import operations  # noqa: PLC0415
+    from services.reference.usecases import guarding  # noqa: PLC0415
+    from services.reference.usecases.amendments import By  # noqa: PLC0415
+
+    async with operations.database(running, "reference") as db, db.transaction() as tx:
+        await guarding.settle(tx, number, keep, By(Actor(kind="supervisor"), "cli", staff=True))
+
+
 async def _settle(running: "Running", row: int, cells: dict[str, str] | None) -> None:
     from deploy import operations  # noqa: PLC0415
     from services.reference.usecases import repairs  # noqa: PLC0415
@@ -221,6 +293,16 @@ def _tell_open(rows: list[dict[str, Any]]) -> None:
         )
         console.print(f"    {row['cells'] or '(no row)'}", markup=False, highlight=False, soft_wrap=True)
     console.print("Nothing waits." if not rows else "To take one: entraide feed repair NUMBER field=value … ; to drop it: --drop", markup=False)
+
+
+def _tell_conflicts(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        sides = (", ".join(value) if isinstance(value, list) else value or "nothing" for value in (row["ours"], row["theirs"]))
+        ours, theirs = sides
+        state = f"{row['decided']} by {row['decided_by']}" if row["decided"] else row["rule"]
+        line = f"{row['id']}  {row['principal']} {row['number']} {row['field']}: ours {ours}; theirs {theirs} ({state})"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print("Nothing waits." if not rows else "To decide: entraide feed conflicts settle NUMBER ours, or theirs", markup=False)
 
 
 def _tell_refused(file: Path, report: "Report") -> None:

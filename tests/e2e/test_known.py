@@ -124,6 +124,7 @@ async def test_an_agent_amends_whoever_calls_and_is_told_of_what_another_has_cha
         await expect(panel.locator("details").first).not_to_have_attribute("open", "")
         await expect(panel.locator("dl")).to_contain_text(NEW)
         now = (await desk.get(f"/api/reference/v1/members/{found['id']}")).raise_for_status().json()
+    assert now["emails"] == ["ailleurs@example.com"], "what another has changed is not undone"
     assert now["phones"] == [NEW_E164, phones.e164(member.phones[0], member.postcode)]
     visitor.complaints.clear()  # what was refused was answered with 422 and 412, which a browser notes
 

@@ -22,6 +22,7 @@ async def about(tx: Transaction, row: Mapping[str, Any], form: forms.Form | None
         "person": placed(row),
         "open_cases": await store.open_cases(tx.conn, row["id"]),
         "form": form or filled(row),
+        "was": filled(row).values,
         "refusal": refusal,
         "languages": languages(row["language"]),
     }
@@ -44,10 +45,20 @@ def filled(row: Mapping[str, Any]) -> forms.Form:
     })  # fmt: skip
 
 
+def typed_otherwise(values: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, str]:
+    """What was typed otherwise than it was shown: the form says what that was, as somebody else may have changed it since."""
+    shown = {name: values.get(f"was-{name}", value) for name, value in filled(row).values.items()}
+    return {name: typed for name, typed in values.items() if name in shown and typed != shown[name].strip()}
+
+
+def again(values: Mapping[str, str], row: Mapping[str, Any], errors: Mapping[str, str]) -> forms.Form:
+    """What was typed otherwise, and the rest as it is by now: nobody undoes what they have not looked at."""
+    return forms.Form({**filled(row).values, **typed_otherwise(values, row), "reason": values.get("reason", "")}, errors)
+
+
 def wanted(values: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Any]:
-    """What was typed otherwise than it was shown. Raises `Wrong`."""
-    shown = filled(row).values
-    made: dict[str, Any] = {name: typed for name, typed in values.items() if name in shown and typed != shown[name]}
+    """What is to be changed. Raises `Invalid`."""
+    made: dict[str, Any] = dict(typed_otherwise(values, row))
     for name in ("phones", "emails"):
         if name in made:
             made[name] = [part for part in re.split(r"[,;\n]", made[name]) if part.strip()]

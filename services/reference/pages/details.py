@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request, Response
@@ -49,9 +50,8 @@ async def amend(member_id: Id, request: Request, caller: Writer, command: Cmd) -
     """What was typed comes back with what was wrong, or with what somebody else has changed meanwhile."""
     posted = forms.posted(await request.form())
     refusal = await _amend(request, caller, command, member_id, posted)
-    form = _again(request, posted.values, refusal)
     async with request.app.state.db.transaction() as tx:
-        return await _card(request, caller, tx, member_id, changed=refusal is None, form=form, refusal=refusal)
+        return await _card(request, caller, tx, member_id, changed=refusal is None, typed=posted.values, refusal=refusal)
 
 
 @router.get("/me/details")
@@ -66,7 +66,7 @@ async def amend_own(request: Request, caller: MemberWriter, command: Cmd) -> Res
     refusal = await _amend(request, caller, command, _own(caller), posted)
     if refusal is None:
         return Response(status_code=303, headers={"Location": "/me/details?saved=1"})
-    return await _details(request, caller, form=_again(request, posted.values, refusal), refusal=refusal)
+    return await _details(request, caller, typed=posted.values, refusal=refusal)
 
 
 @router.post("/me/details/consents/{purpose}")
@@ -106,10 +106,11 @@ async def _amend(request: Request, caller: Caller, command: Command, member_id: 
     return None
 
 
-def _again(request: Request, values: Mapping[str, str], refusal: Refusal | None) -> forms.Form | None:
+def _form(request: Request, row: Mapping[str, Any], typed: Mapping[str, str], refusal: Refusal | None) -> forms.Form:
     if refusal is None:
-        return None
-    return forms.Form(values, amending.wrong(templates.words(request), refusal) if isinstance(refusal, Invalid) else {})
+        return amending.filled(row)
+    errors = amending.wrong(templates.words(request), refusal) if isinstance(refusal, Invalid) else {}
+    return amending.again(typed, row, errors)
 
 
 async def _card(
@@ -119,27 +120,29 @@ async def _card(
     member_id: str,
     *,
     changed: bool,
-    form: forms.Form | None = None,
+    typed: Mapping[str, str] = MappingProxyType({}),
     refusal: Refusal | None = None,
 ) -> Response:
     """`changed`: what the case form knows of the person goes with it."""
     row = await members.sheet(tx.conn, member_id)
     if row is None:
         raise NotFound("no such member")
-    about = await amending.about(tx, row, form, refusal.code if refusal else "")
+    about = await amending.about(tx, row, _form(request, row, typed, refusal), refusal.code if refusal else "")
     principal = await store.principal_label(tx.conn, row["principal_id"])
     return _render(request, caller, "person_panel.html", tx, refusal, **about, changed=changed, principal=principal)
 
 
 async def _details(
-    request: Request, caller: Caller, *, saved: bool = False, form: forms.Form | None = None, refusal: Refusal | None = None
+    request: Request, caller: Caller, *, saved: bool = False, typed: Mapping[str, str] = MappingProxyType({}), refusal: Refusal | None = None
 ) -> Response:
     async with request.app.state.db.transaction(caller.tenant) as tx:
         row = await members.sheet(tx.conn, _own(caller))
         if row is None:
             raise NotFound("no such member")
         said = {one["purpose"]: one for one in by_purpose(await store.consents(tx.conn, row["id"]))}
-    about: dict[str, Any] = {"person": amending.placed(row), "form": form or amending.filled(row), "refusal": refusal.code if refusal else ""}
+    form = _form(request, row, typed, refusal)
+    about: dict[str, Any] = {"person": amending.placed(row), "form": form, "refusal": refusal.code if refusal else ""}
+    about["was"] = amending.filled(row).values
     about["languages"] = amending.languages(row["language"])
     about["consents"] = [(purpose, words, said.get(purpose)) for purpose, words in _purposes(request).items()]
     return _render(request, caller, "details.html", tx, refusal, active="details", saved=saved, **about)
