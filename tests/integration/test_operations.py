@@ -1,5 +1,6 @@
 """What an operator types at a running platform: feeds, providers, status. Databases and broker are real, the services are not needed."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from confluent_kafka import Consumer, Producer
 
+from contracts.common import Actor
 from deploy import operations, providers
 from deploy.demo.catalogue import siren, siret
 from deploy.platform import connections, migrate_service
@@ -25,6 +27,8 @@ from services.gateway.domain import NewClient
 from services.kit.clock import new_id
 from services.kit.db import Database
 from services.kit.errors import Conflict
+from services.reference.usecases import amendments
+from services.reference.usecases.amendments import By
 from tests.conftest import eventually
 
 Entraide = Callable[..., CompletedProcess[str]]
@@ -133,19 +137,19 @@ def test_a_full_file_that_would_end_too_many_asks_and_is_left_or_confirmed(entra
     assert "by its id" in entraide("feed", "confirm", "members-3.csv").stderr
 
 
-def test_the_files_of_the_integrators_page_load_as_it_says(entraide: Entraide, tmp_path: Path) -> None:
+def test_the_files_of_the_integrators_page_load_as_it_says(entraide: Entraide, running: Running, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "integrators.md").read_text(encoding="utf-8")
     for name, content in re.findall(r"```\w+ ([\w.-]+)\n(.*?)```", page, re.DOTALL):
         encoding = "windows-1252" if name.startswith("members") else "utf-8"
         (tmp_path / name).write_text(content, encoding=encoding)
 
     def run(line: str) -> CompletedProcess[str]:
-        words = line.replace("$ROW", row).split()[1:]
+        words = line.replace("$ROW", row).replace("$EXPORT", export).replace("$CONFLICT", conflict).split()[1:]
         return entraide(*(tmp_path / word if (tmp_path / word).is_file() else word for word in words))
 
-    row = ""
+    row = export = conflict = ""
     lines = [line for line in page.splitlines() if line.startswith("entraide feed ")]
-    catalogue, files, listing, mending, history = lines
+    catalogue, files, listing, mending, history, exporting, acknowledging, next_file, conflicts, settling = lines
     assert run(catalogue).returncode == 0
     loaded = run(files)
     assert rows(loaded) == {"members-2026-11-23.csv": ["2", "1", "0", "1", "0"], "contracts-2026-11-23.csv": ["2", "2", "0", "0", "0"]}
@@ -153,6 +157,34 @@ def test_the_files_of_the_integrators_page_load_as_it_says(entraide: Entraide, t
     row = next(line.split()[0] for line in run(listing).stdout.splitlines() if "members-2026-11-23.csv line 3" in line)
     assert run(mending).stdout == "taken\n"
     assert "members-2026-11-23.csv" in run(history).stdout
+
+    told = (tmp_path / "to-orvane.csv").read_text()
+    asyncio.run(amend(running, "orvane/ORV-778812", "06 39 98 55 55"))
+    exported = run(exporting)
+    assert (tmp_path / "to-orvane.csv").read_text(encoding="windows-1252") == told, exported.stderr
+    export = exported.stdout.split()[-1]
+    assert run(acknowledging).stdout.startswith("Acknowledged")
+    assert run(exporting).stdout.startswith("0 members")
+
+    asyncio.run(amend(running, "orvane/ORV-778812", "06 39 98 66 66"))
+    assert rows(run(next_file)) == {"members-2026-11-24.csv": ["2", "1", "1", "0", "0"]}
+    listed = run(conflicts).stdout
+    assert "orvane ORV-778812 phones: ours +33639986666; theirs +33639987777 (ask)" in listed
+    conflict = listed.split()[0]
+    assert run(settling).stdout == "settled: theirs\n"
+    assert run(conflicts).stdout == "Nothing waits.\n"
+    assert "settle NUMBER" in entraide("feed", "conflicts", "settle", COLUMNS="300").stderr
+
+
+async def amend(running: Running, key: str, phone: str) -> None:
+    """As the member does it on the web."""
+    db = await Database.connect("reference", running.databases["reference"], size=1)
+    try:
+        async with db.transaction() as tx:
+            member_id = await tx.conn.fetchval("select id from member where feed_key = $1", key)
+            await amendments.amend(tx, member_id, {"phones": [phone]}, By(Actor(kind="member", id=member_id), "portal", staff=False), None)
+    finally:
+        await db.close()
 
 
 def test_a_file_that_is_no_feed_is_named_before_anything_is_loaded(entraide: Entraide, files: list[Path]) -> None:

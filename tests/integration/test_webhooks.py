@@ -6,10 +6,12 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -241,3 +243,16 @@ def test_a_file_of_addresses_is_read(tmp_path: Path) -> None:
     file = tmp_path / "webhooks.toml"
     file.write_text(f'[orvane]\nurl = "https://crm.example.com/hook"\nsecret = "{SECRET}"\n')
     assert webhooks.read(file)["orvane"].url == "https://crm.example.com/hook" and SECRET not in repr(webhooks.read(file))
+
+
+def test_what_integrators_are_told_to_do_verifies_our_signature() -> None:
+    page = (ROOT / "docs" / "integrators.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```python verify.py\n(.*?)```", page, re.DOTALL)
+    said: dict[str, Any] = {}
+    exec(block, said)
+    body = b'{"type": "member.changed"}'
+    headers = Target(url="https://crm.example.com", secret=SecretStr(SECRET)).signed("message", datetime.now(UTC), body)
+    assert said["verify"](SECRET, headers, body)
+    assert not said["verify"](SECRET, headers, body + b" ")
+    old = Target(url="https://crm.example.com", secret=SecretStr(SECRET)).signed("message", datetime.now(UTC) - timedelta(minutes=6), body)
+    assert not said["verify"](SECRET, old, body)
