@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from deploy.commands import feed, provider, stuck
+from deploy.commands import feed, person, provider, stuck
 from deploy.commands.reach import CONTAINERS, ask, console, reach
 from deploy.embedded.process import StartFailed
 from deploy.supervisor import ROOT
@@ -110,6 +110,7 @@ def bench() -> None:
 
 app.add_typer(feed.app, name="feed")
 app.add_typer(provider.app, name="provider")
+app.add_typer(person.app, name="person")
 
 
 @app.command()

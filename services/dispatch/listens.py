@@ -6,29 +6,37 @@ from typing import Any
 from contracts.cards import CaseCard
 from contracts.common import Place as ContractPlace
 from contracts.intake import CaseOpened, NeedAdded, NeedAmended, NeedAtRisk, NeedCancelled, NeedReinstated
-from contracts.reference import CoverageGranted
+from contracts.reference import CoverageGranted, MemberLinked, PersonErased
 from contracts.registry import Event
 from contracts.tracking import PrestationCompleted, VisitFailed, VisitStarted
 from services.dispatch.domain import following, search
 from services.dispatch.domain.mission import Place, Wish
-from services.dispatch.store import missions
+from services.dispatch.store import missions, persons
 from services.dispatch.store.missions import NewNeed
 from services.dispatch.usecases import cards
 from services.dispatch.usecases import missions as usecase
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.outbox import Cause
-from services.kit.subscriptions import Received, Subscription, card, many, together
+from services.kit.subscriptions import Received, Subscription, card, each, many, together
 
 
 async def on_case_opened(tx: Transaction, received: Sequence[Received]) -> None:
-    await missions.insert_cases(tx.conn, [(one.data.case_id, one.data.number) for one in received])
+    await missions.insert_cases(tx.conn, [(one.data.case_id, one.data.number, one.data.member_id) for one in received])
 
 
 async def on_need_added(tx: Transaction, received: Sequence[Received]) -> None:
     events: list[NeedAdded] = [one.data for one in received]
     needs = [NewNeed(new_id(), event.case_id, event.need_id, event.rank, event.service, wish(event)) for event in events]
     await missions.insert(tx.conn, needs, tx.now)
+
+
+async def on_members_linked(tx: Transaction, received: Sequence[Received]) -> None:
+    await persons.belong_to(tx.conn, {one.data.case_id: one.data.member_id for one in received})
+
+
+async def on_person_erased(tx: Transaction, event: PersonErased) -> None:
+    await cards.erase_person(tx, event.member_id, event.requested_at)
 
 
 async def on_case_card(tx: Transaction, case_id: str, version: int, content: CaseCard | None) -> None:
@@ -93,5 +101,7 @@ SUBSCRIPTIONS: list[Subscription] = [
     many(CaseOpened, on_case_opened, patient=True),
     many(NeedAdded, on_need_added, patient=True),
     together(on_needs, *DECISIONS.keys() - PATIENT, patient=PATIENT),
+    many(MemberLinked, on_members_linked, patient=True),
+    each(PersonErased, on_person_erased, patient=True),
     card(CaseCard, on_case_card),
 ]

@@ -110,6 +110,12 @@ class Client(Sees):
     active: bool
 
 
+def erase(user: User) -> User:
+    """Nobody's any more. Again: the same."""
+    login = f"erased-{user.id}"
+    return user if user.login == login else replace(user, login=login, name="", active=False, version=user.version + 1)
+
+
 def create_user(user_id: str, new: NewUser) -> User:
     """Raises `WrongAccount`."""
     login = new.login.strip().lower()

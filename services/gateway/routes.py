@@ -21,6 +21,7 @@ ROUTES = {
     "/desk/cases/new": "intake",
     "/desk/tasks": "tracking",
     "/desk/files": "reference",
+    "/desk/duplicates": "reference",
     "/desk/stuck": LOCAL,
     "/extranet": "dispatch",
     "/extranet/visits": "tracking",

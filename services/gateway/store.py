@@ -1,13 +1,13 @@
 """The only SQL of the gateway."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
 from services.gateway.domain import SESSION, WINDOW, Client, LoginTaken, User
-from services.kit.db import Transaction, affected
+from services.kit.db import Connection, Transaction, affected
 
 Kind = Literal["person", "machine"]
 Outcome = Literal["signed_in", "wrong", "locked"]
@@ -142,6 +142,38 @@ async def end_session(tx: Transaction, token_sha256: bytes) -> None:
 
 async def end_sessions_of(tx: Transaction, user_id: str) -> None:
     await tx.conn.execute("delete from session where account_id = $1", user_id)
+
+
+async def accounts_of(tx: Transaction, member_id: str) -> list[User]:
+    """A member's own, locked."""
+    rows = await tx.conn.fetch(
+        "select id, login, name, language, active, version, roles, principal_ids, provider_id, member_id from account where member_id = $1"
+        " order by id for update",
+        member_id,
+    )
+    return [User(**_fields(row)) for row in rows]
+
+
+async def blank_account(tx: Transaction, user: User) -> None:
+    """Nobody signs in with it any more, and it names nobody."""
+    await tx.conn.execute(
+        "update account set login = $2, name = $3, password_hash = '', active = $4, version = $5 where id = $1",
+        *(user.id, user.login, user.name, user.active, user.version),
+    )
+    await tx.conn.execute("delete from attempt where subject_id = $1", user.id)
+    await end_sessions_of(tx, user.id)
+
+
+async def held(conn: Connection, member_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """All that the gateway holds of these members, without what proves who they are."""
+    queries = {
+        "accounts": "select id, login, name, language, active, created_at from account where member_id = any($1::uuid[]) order by id",
+        "sessions": "select s.created_at, s.seen_at, s.expires_at from session s join account a on a.id = s.account_id"
+        " where a.member_id = any($1::uuid[]) order by 1",
+        "attempts": "select t.kind, t.address, t.outcome, t.at from attempt t join account a on a.id = t.subject_id"
+        " where a.member_id = any($1::uuid[]) order by t.at",
+    }
+    return {name: [dict(row) for row in await conn.fetch(query, member_ids)] for name, query in queries.items()}
 
 
 async def link_members(tx: Transaction, members: Mapping[str, str | None]) -> None:

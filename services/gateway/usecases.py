@@ -14,6 +14,7 @@ from argon2.exceptions import VerificationError
 from services.gateway import domain, emits, store
 from services.gateway.domain import Client, NewClient, NewUser, TooManyAttempts, User, WrongCredentials
 from services.gateway.store import Kind
+from services.kit import erasing
 from services.kit.clock import new_id
 from services.kit.db import Database, Transaction
 from services.kit.errors import NotFound
@@ -54,6 +55,18 @@ async def deactivate_user(tx: Transaction, user_id: str) -> User:
         await store.end_sessions_of(tx, user_id)
         emits.user_changed(tx, after)
     return after
+
+
+async def erase_member(tx: Transaction, member_id: str) -> None:
+    """The accounts of a member who was erased. Again: nothing more happens."""
+    for user in await store.accounts_of(tx, member_id):
+        after = domain.erase(user)
+        if after == user:
+            continue
+        await store.blank_account(tx, after)
+        await erasing.blank_cards(tx.conn, [f"user:{user.id}"])
+        await erasing.blank_answers(tx.conn, erasing.texts_of([user.login, user.name]))
+        emits.user_erased(tx, after)
 
 
 async def create_client(tx: Transaction, new: NewClient) -> Client:

@@ -7,7 +7,7 @@ from typing import Any
 from contracts.cards import MemberCard
 from contracts.common import Window
 from contracts.dispatch import MissionOffered, MissionReconfirmed
-from contracts.reference import CoverageGranted, CoverageRefused, MemberLinked, PrincipalChanged
+from contracts.reference import CoverageGranted, CoverageRefused, MemberLinked, PersonErased, PrincipalChanged
 from contracts.registry import Event
 from contracts.tracking import PrestationCompleted, VisitFailed, VisitStarted
 from services.intake import domain, store, usecases
@@ -57,6 +57,10 @@ async def on_principal_changed(tx: Transaction, event: PrincipalChanged) -> None
     await store.save_principal(tx.conn, event.principal_id, event.at_risk_limit_cents)
 
 
+async def on_person_erased(tx: Transaction, event: PersonErased) -> None:
+    await usecases.erase_person(tx, event.member_id, event.requested_at)
+
+
 async def on_member_card(tx: Transaction, member_id: str, version: int, member: MemberCard | None) -> None:
     await usecases.follow_member(tx, member_id, version, member)
 
@@ -65,5 +69,6 @@ SUBSCRIPTIONS = [  # what people see of a need is told by the case view
     together(on_needs, patient=DECISIONS),
     many(MemberLinked, on_members_linked),
     each(PrincipalChanged, on_principal_changed, patient=True),
+    each(PersonErased, on_person_erased),
     card(MemberCard, on_member_card, patient=True),
 ]

@@ -163,6 +163,51 @@ async def forget(conn: Connection, case_id: str) -> None:
     await conn.execute("update note set text = '' where case_id = $1", case_id)
 
 
+async def note_erased(conn: Connection, member_id: str, at: datetime) -> None:
+    await conn.execute("insert into erased_member (member_id, requested_at) values ($1, $2) on conflict do nothing", member_id, at)
+    await conn.execute("update member_card set content = null where member_id = $1", member_id)
+
+
+async def is_erased(conn: Connection, case_id: str) -> bool:
+    """Whether it is the case of somebody who was erased."""
+    found: bool = await conn.fetchval(
+        "select exists (select from assistance_case c join erased_member e on e.member_id in (c.member_id, c.opened_for) where c.id = $1)", case_id
+    )
+    return found
+
+
+async def cases_of(conn: Connection, member_ids: Sequence[str]) -> list[str]:
+    """Theirs, and those opened for them."""
+    rows = await conn.fetch(
+        "select id from assistance_case where member_id = any($1::uuid[]) union select id from assistance_case"
+        " where opened_for = any($1::uuid[]) and opened_for <> member_id order by id",
+        member_ids,
+    )
+    return [row["id"] for row in rows]
+
+
+async def said_in(conn: Connection, case_id: str) -> list[str]:
+    """The notes of a case."""
+    return [row["text"] for row in await conn.fetch("select text from note where case_id = $1", case_id)]
+
+
+async def drop_drafts(conn: Connection, texts: Sequence[str]) -> None:
+    """Forms not sent yet that hold one of these."""
+    await conn.execute("delete from draft where exists (select from unnest($1::text[]) t where position(t in form::text) > 0)", texts)
+
+
+async def held(conn: Connection, member_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """All that intake holds of these members, by table."""
+    case_ids = await cases_of(conn, member_ids)
+    queries = {
+        "cases": "select id, number, principal_id, member_id, opened_for, channel, open, opened_at, closed_at, card, phone from assistance_case"
+        " where id = any($1::uuid[]) order by id",
+        "needs": "select id, case_id, rank, service, wish, status from need where case_id = any($1::uuid[]) order by case_id, rank",
+        "notes": "select id, case_id, need_id, text, at from note where case_id = any($1::uuid[]) order by at",
+    }
+    return {name: [dict(row) for row in await conn.fetch(query, case_ids)] for name, query in queries.items()}
+
+
 async def at_risk_limit(conn: Connection, principal_id: str) -> int:
     limit: int | None = await conn.fetchval("select at_risk_limit_cents from principal where id = $1", principal_id)
     return limit or 0

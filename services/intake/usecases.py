@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.cards import CaseCard, MemberCard, NoteCard
@@ -10,7 +10,7 @@ from contracts.common import Actor, CardKind
 from contracts.registry import Event
 from services.intake import domain, emits, store
 from services.intake.domain import Case, Decision, Need, Wish
-from services.kit import deadlines
+from services.kit import deadlines, erasing
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.errors import NotFound, StaleVersion
@@ -184,17 +184,37 @@ async def forget(tx: Transaction, case_id: str) -> None:
     case = await _load(tx, case_id)
     if case.open:
         return
-    version, _ = await store.card(tx.conn, case_id)
+    version, content = await store.card(tx.conn, case_id)
+    said = await store.said_in(tx.conn, case_id)
+    if not content and not any(said):
+        return
     tx.tombstone(CardKind.CASE, case_id, version + 1)
-    for note_id in await store.note_ids(tx.conn, case_id):
+    notes = await store.note_ids(tx.conn, case_id)
+    for note_id in notes:
         tx.tombstone(CardKind.NOTE, note_id, 2)
     await store.save_card(tx.conn, case_id, version + 1, {})
     await store.forget(tx.conn, case_id)
+    if await store.is_erased(tx.conn, case_id):
+        await erasing.blank_cards(tx.conn, [f"case:{case_id}", *(f"note:{note_id}" for note_id in notes)])
+        await erasing.blank_answers(tx.conn, erasing.texts_of(content, said))
+
+
+async def erase_person(tx: Transaction, member_id: str, at: datetime) -> None:
+    """The closed cases of the member are forgotten now; one that is open when it closes: somebody is being helped."""
+    await store.note_erased(tx.conn, member_id, at)
+    await erasing.blank_cards(tx.conn, [f"member:{member_id}"])
+    known: list[Any] = [member_id]
+    for case_id in await store.cases_of(tx.conn, [member_id]):
+        known.append((await store.card(tx.conn, case_id))[1].get("beneficiary"))
+        await forget(tx, case_id)
+    await store.drop_drafts(tx.conn, sorted(erasing.texts_of(known)))
 
 
 async def _note_end(tx: Transaction, before: Case, after: Case) -> None:
     """Every case whose needs are all final has its closing ahead, every closed one its forgetting, however it came there."""
-    for kind, asks, wait in (("close_case", domain.is_over, close_after), ("forget_case", domain.is_closed, FORGET_AFTER)):
+    at_once = before.open and not after.open and await store.is_erased(tx.conn, after.id)
+    forget_after = timedelta() if at_once else FORGET_AFTER
+    for kind, asks, wait in (("close_case", domain.is_over, close_after), ("forget_case", domain.is_closed, forget_after)):
         due_before, due_after = (tx.now + wait if asks(case) else None for case in (before, after))
         await deadlines.follow(tx.conn, kind, after.id, due_before, due_after)
 

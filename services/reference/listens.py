@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from contracts.billing import BillPrepared, ChargeRecorded
 from contracts.intake import CaseClosed, CaseOpened, CaseReopened, NeedAdded, NeedAmended, NeedAtRisk, NeedCancelled, NeedReinstated
+from contracts.reference import PersonErased
 from contracts.tracking import PrestationCompleted
 from services.kit.clock import new_id
 from services.kit.db import Transaction
@@ -15,7 +16,7 @@ from services.kit.subscriptions import Received, each, many, together
 from services.reference.domain import coverage as domain
 from services.reference.domain.coverage import Cover, Decision
 from services.reference.domain.entitlement import CONTRACT_ZONE, Claim
-from services.reference.usecases import coverage, members
+from services.reference.usecases import coverage, members, persons
 from services.reference.usecases.coverage import Asked
 
 
@@ -64,6 +65,11 @@ async def on_need_reinstated(tx: Transaction, event: NeedReinstated) -> None:
 
 async def on_prestation_completed(tx: Transaction, received: Sequence[Received]) -> None:
     await coverage.change(tx, {one.data.need_id: (_perform(one.data), Cause.of(one.envelope)) for one in received})
+
+
+async def on_person_erased(tx: Transaction, event: PersonErased) -> None:
+    """Our own word: it finds something to do in a restored database only."""
+    await persons.erase_again(tx, event.member_id)
 
 
 async def on_billed(tx: Transaction, received: Sequence[Received]) -> None:
@@ -124,4 +130,5 @@ SUBSCRIPTIONS = [
     each(NeedReinstated, on_need_reinstated),
     many(PrestationCompleted, on_prestation_completed, patient=True),
     together(on_billed, patient=(BillPrepared, ChargeRecorded)),
+    each(PersonErased, on_person_erased, patient=True),
 ]

@@ -4,13 +4,13 @@ from fastapi import FastAPI
 
 from services.kit import app as kit
 from services.kit.web import refused, stuck
-from services.reference.api import amendments, approvals, catalog, contracts, coverage, decisions, feedback, identity, members, portal
-from services.reference.pages import catalogue, conflicts, covering, desk, details, files, me
+from services.reference.api import amendments, approvals, catalog, contracts, coverage, decisions, feedback, identity, members, persons, portal
+from services.reference.pages import catalogue, conflicts, covering, desk, details, duplicates, files, me
 from services.reference.settings import Settings
 from services.reference.usecases import coverage as usecases
 
-API = (members, amendments, identity, feedback, contracts, coverage, approvals, decisions, catalog, portal)
-PAGES = (catalogue, conflicts, covering, desk, details, files, me)
+API = (members, amendments, identity, feedback, contracts, coverage, approvals, decisions, catalog, portal, persons)
+PAGES = (catalogue, conflicts, covering, desk, details, files, me, duplicates)
 
 
 def create(settings: Settings) -> FastAPI:

@@ -9,10 +9,11 @@ from services.kit.consumer import infrastructure
 from services.kit.db import Database
 from services.reference.listens import SUBSCRIPTIONS
 from services.reference.settings import Settings
-from services.reference.usecases import coverage, saving, telling, webhooks
+from services.reference.usecases import coverage, heartbeat, saving, telling, webhooks
 
 DEADLINES = {coverage.RESERVATION: coverage.expire, saving.GUARANTEE_STARTS: telling.restate}
 LOOK_S = 0.5
+DAY_S = 86_400
 
 
 async def tell(db: Database) -> None:
@@ -27,9 +28,16 @@ async def tell(db: Database) -> None:
             await asyncio.sleep(LOOK_S)
 
 
+async def beat(db: Database) -> None:
+    while True:
+        await asyncio.sleep(DAY_S)
+        async with db.transaction() as tx:
+            await heartbeat.beat(tx)
+
+
 if __name__ == "__main__":
     settings = Settings.read()
     coverage.hold = settings.hold
     if settings.webhooks_file:
         webhooks.targets = webhooks.read(settings.webhooks_file)
-    worker.run("reference", settings, SUBSCRIPTIONS, DEADLINES, [tell, webhooks.run])
+    worker.run("reference", settings, SUBSCRIPTIONS, DEADLINES, [tell, beat, webhooks.run])

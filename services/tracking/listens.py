@@ -7,11 +7,12 @@ from contracts.billing import TariffChanged
 from contracts.cards import Card, CaseCard, NoteCard, WorkerCard
 from contracts.common import TaskClosed, TaskOpened
 from contracts.dispatch import ProviderChanged
-from contracts.reference import PrincipalChanged
+from contracts.reference import PersonErased, PrincipalChanged
 from services.kit.db import Transaction
 from services.kit.subscriptions import Received, card, each, every
 from services.tracking.store import cards, changes, tasks, views
 from services.tracking.stream import told
+from services.tracking.usecases import persons
 from services.tracking.usecases.fold import fold
 from services.tracking.usecases.follow import follow
 from services.tracking.usecases.search import search_terms
@@ -35,7 +36,13 @@ async def on_tasks(tx: Transaction, received: Sequence[Received]) -> None:
         told()
 
 
+async def on_person_erased(tx: Transaction, event: PersonErased) -> None:
+    await persons.erase(tx, event.member_id, event.requested_at)
+
+
 async def on_case_card(tx: Transaction, card_id: str, version: int, person: CaseCard | None) -> None:
+    if person is None:
+        await persons.forgotten(tx, card_id, (await cards.get(tx.conn, "case", [card_id])).get(card_id))
     await cards.keep(tx.conn, "case", card_id, version, _content(person), search_terms(person))
     await changes.note(tx.conn, {f"case:{card_id}": card_id})
     told()
@@ -81,6 +88,7 @@ SUBSCRIPTIONS = [
     each(ProviderChanged, on_provider_changed),
     each(PrincipalChanged, on_principal_changed),
     each(TariffChanged, on_tariff_changed),
+    each(PersonErased, on_person_erased, patient=True),
     card(CaseCard, on_case_card),
     card(NoteCard, on_note_card),
     card(WorkerCard, on_worker_card),

@@ -23,12 +23,13 @@ class NewNeed:
     wish: Wish
 
 
-async def insert_cases(conn: Connection, cases: Sequence[tuple[str, str]]) -> None:
-    """(case, number) of each."""
+async def insert_cases(conn: Connection, cases: Sequence[tuple[str, str, str]]) -> None:
+    """(case, number, member) of each."""
     await conn.execute(
-        "insert into case_file (id, number) select * from unnest($1::uuid[], $2::text[])",
-        [case_id for case_id, _ in cases],
-        [number for _, number in cases],
+        "insert into case_file (id, number, member_id) select * from unnest($1::uuid[], $2::text[], $3::uuid[])",
+        [case_id for case_id, *_ in cases],
+        [number for _, number, _ in cases],
+        [member_id for *_, member_id in cases],
     )
 
 

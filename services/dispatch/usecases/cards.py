@@ -1,12 +1,14 @@
 """Case cards: kept as they come, and passed on to whoever is on a mission of the case."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from contracts.cards import CaseCard
 from services.dispatch.domain.mission import ASSIGNED
 from services.dispatch.emits import documents
-from services.dispatch.store import feed, lists, missions
+from services.dispatch.store import feed, lists, missions, persons
+from services.kit import erasing
 from services.kit.db import Transaction
 
 
@@ -19,7 +21,7 @@ async def keep(tx: Transaction, case_id: str, version: int, card: CaseCard | Non
     if not newer:
         return
     if not content:
-        await feed.forget(tx.conn, case_id)
+        await _forget(tx, case_id, before)
         return
     for mission_id in await feed.accepted_of_case(tx.conn, case_id):
         await _pass_on(tx, mission_id, before or {}, content)
@@ -39,6 +41,26 @@ async def _pass_on(tx: Transaction, mission_id: str, before: dict[str, Any], con
     tx.at_end(feed.append, feed.Item(offer.provider_id, told, tx.cause))
 
 
+async def _forget(tx: Transaction, case_id: str, before: dict[str, Any] | None) -> None:
+    """What feeds, deliveries and kept answers still hold of the people of a case."""
+    await feed.forget(tx.conn, case_id)
+    await erasing.blank_deliveries(tx.conn, await persons.missions(tx.conn, case_id), "contact")
+    if before and await persons.fresh(tx.conn, case_id):
+        await erasing.blank_answers(tx.conn, erasing.texts_of(before))
+
+
+async def erase_person(tx: Transaction, member_id: str, at: datetime) -> None:
+    """The copies of the cases that nobody works on any more; of the others when their work is over."""
+    await persons.note_erased(tx.conn, member_id, at)
+    await sweep(tx)
+
+
+async def sweep(tx: Transaction) -> None:
+    """What is left of persons who were erased, by whatever way it came."""
+    for case_id in await persons.over(tx.conn):
+        await _forget(tx, case_id, await persons.blank_card(tx.conn, case_id))
+
+
 async def own_mission(tx: Transaction, provider_id: str, mission_id: str) -> dict[str, Any] | None:
     """As its provider sees it: with the people and the address while it is that provider's. Reads only."""
     found = await lists.own_mission(tx.conn, provider_id, mission_id)
@@ -50,3 +72,4 @@ async def own_mission(tx: Transaction, provider_id: str, mission_id: str) -> dic
 
 async def purge(tx: Transaction) -> None:
     await feed.purge(tx.conn, tx.now)
+    await sweep(tx)

@@ -19,6 +19,7 @@ DESK = (
     Link("/desk/stuck", "Bloqués", "stuck"),
 )
 CASES = DESK[1:2]
+PEOPLE = (Link("/desk/duplicates", "Qui est qui", "duplicates"),)
 FILES = (Link("/desk/files", "Fichiers", "files"),)
 EXTRANET = (
     Link("/extranet", "Offres", "offers"),
@@ -33,7 +34,7 @@ PORTAL = (
 )
 ADMIN = (Link("/admin/catalogue", "Catalogue", "catalogue"),)
 LINKS = {
-    "agent": DESK, "supervisor": DESK + FILES, "finance": CASES, "auditor": CASES, "admin": DESK + FILES + ADMIN,
+    "agent": DESK + PEOPLE, "supervisor": DESK + PEOPLE + FILES, "finance": CASES, "auditor": CASES, "admin": DESK + PEOPLE + FILES + ADMIN,
     "provider": EXTRANET, "provider_admin": EXTRANET, "principal": BOARD, "principal_approver": BOARD, "member": PORTAL,
 }  # fmt: skip
 ROLES = {

@@ -97,3 +97,13 @@ from member m;
 
 revoke all on member_link, duplicate, proposal, proposal_task from reference_outside;
 revoke all on function hold_members(uuid[]) from reference_outside;
+
+-- Whoever writes it, a file above all: the row of an erased person stays blank.
+create function stay_blank() returns trigger language plpgsql as $$
+begin
+  new.civility := ''; new.last_name := ''; new.first_name := ''; new.name_key := ''; new.birth_date := null; new.phones := '{}';
+  new.emails := '{}'; new.address := ''; new.insee := null; new.postcode := null; new.erased_at := old.erased_at;
+  new.ended_on := coalesce(old.ended_on, new.ended_on);
+  return new;
+end $$;
+create trigger member_stays_blank before update on member for each row when (old.erased_at is not null) execute function stay_blank();

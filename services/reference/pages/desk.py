@@ -24,7 +24,7 @@ from services.reference.pages import amending
 from services.reference.pages.amending import communes, placed
 from services.reference.store import catalog
 from services.reference.store import members as store
-from services.reference.usecases import choices, members
+from services.reference.usecases import choices, identity, members, proposals
 
 router = APIRouter(prefix="/pages/reference", include_in_schema=False)
 templates = pages.templates(Path(__file__).parents[1])
@@ -73,6 +73,20 @@ async def provisional(request: Request, caller: Writer, command: Cmd) -> Respons
         return await (_person(request, caller, tx, row) if row else _unknown(request, caller, tx, forms.Form(values, errors)))
 
 
+@router.post("/callers/{member_id}/link/{into_id}")
+async def link(member_id: Id, into_id: Id, request: Request, caller: Writer, command: Cmd) -> Response:
+    """The caller is somebody who is known after all: from here on the form is about that one."""
+
+    async def action(tx: Transaction) -> dict[str, str]:
+        return {"member_id": (await identity.join(tx, member_id, into_id, "linked", caller.actor, caller.id)).member_id}
+
+    counts = orjson.loads((await command.run(action)).body)["member_id"]
+    async with request.app.state.db.transaction() as tx:
+        row = await store.sheet(tx.conn, counts)
+        assert row is not None
+        return await _person(request, caller, tx, row)
+
+
 @router.post("/coverage")
 async def coverage(request: Request, caller: Staff) -> Response:
     """The decision as it would be now, while the caller waits. Changes nothing, so it takes no key."""
@@ -93,7 +107,9 @@ async def _person(request: Request, caller: Caller, tx: Transaction, row: Mappin
     menu = await choices.menu(tx.conn, row["id"], row["insee"] or _ANYWHERE, tx.now)
     principals = {one["principal_id"]: one["label"] for one in await catalog.principals(tx.conn, _day(tx.now))}
     about = await amending.about(tx, row)
-    response = _render(request, caller, "person.html", tx.now, principal=principals.get(row["principal_id"], ""), menu=menu, **about)
+    likely = await proposals.candidates(tx.conn, row["id"]) if row["provisional"] and not row["survivor_id"] else []
+    principal = principals.get(row["principal_id"], "")
+    response = _render(request, caller, "person.html", tx.now, principal=principal, menu=menu, likely=likely, **about)
     response.headers["HX-Trigger-After-Swap"] = "caller-known"
     return response
 

@@ -295,3 +295,23 @@ async def set_aside(conn: Connection, provisional_id: str) -> set[str]:
     """Of whom somebody said that it is another person."""
     rows = await conn.fetch("select member_id from proposal where provisional_id = $1 and state = 'other'", provisional_id)
     return {row["member_id"] for row in rows}
+
+
+async def family(conn: Connection, member_id: str) -> list[str]:
+    """All rows of the person; none for nobody."""
+    rows = await conn.fetch(
+        "select f.id from member m cross join lateral (select coalesce(m.survivor_id, m.id) as id) top cross join lateral"
+        " (select top.id union all select o.id from member o where o.survivor_id = top.id) f where m.id = $1 order by f.id",
+        member_id,
+    )
+    return [row["id"] for row in rows]
+
+
+async def standing_links(conn: Connection, limit: int) -> list[dict[str, Any]]:
+    """The latest that nobody has undone."""
+    rows = await conn.fetch(
+        "select l.member_id, l.into_id, l.kind, l.at from member_link l join member m on m.id = l.member_id"
+        " where l.undone_at is null and m.erased_at is null order by l.at desc limit $1",
+        limit,
+    )
+    return [dict(row) for row in rows]
