@@ -136,11 +136,12 @@ def _configure(admin: AdminClient, values: dict[str, str]) -> None:
     future.result(10)
 
 
-async def load(stage: Stage, folder: Path, kind: Any, rows: str) -> None:
+async def load(stage: Stage, folder: Path, kind: Any, rows: str, bad: int = 0) -> None:
     file = folder / f"{kind}.csv"
     file.write_text(rows, encoding="utf-8")
     async with database(stage, "reference") as db:
-        await load_csv(db, kind, file)
+        report = await load_csv(db, kind, file)
+        assert report.bad == bad, report.problems
         await telling.all_of_it(db)
 
 
@@ -152,9 +153,9 @@ def member_file(principal: str, number: str = NUMBER) -> str:
 async def known(stage: Stage, folder: Path) -> dict[str, Any]:
     """Comes by a file, twice: one row of it cannot be taken and waits for somebody."""
     model = stage.members[6]
-    product = next(one.product for one in model.contracts if SERVICE in replace(model, contracts=(one,)).covered(date.today()))
+    product = next(one.product.code for one in model.contracts if SERVICE in replace(model, contracts=(one,)).covered(date.today()))
     refused = member_file(model.principal, "KNR-7700002").replace(BORN, f"{BORN} (environ)").splitlines()[1]
-    await load(stage, folder, "members", member_file(model.principal) + refused + "\n")
+    await load(stage, folder, "members", member_file(model.principal) + refused + "\n", bad=1)
     rows = f"number,product,member,starts_on,plate\nKNR-C-1,{product},{NUMBER},2020-01-01,{PLATE}\n"
     await load(stage, folder, "contracts", rows)
     async with stage.desk() as desk:
@@ -176,6 +177,7 @@ async def helped(stage: Stage, person: dict[str, Any]) -> str:
         (await desk.post(f"/api/intake/v1/cases/{case['case_id']}/notes", json={"text": NOTE})).raise_for_status()
         draft = {"form": {"name": f"{FIRST} {LAST}", "phone": SHOWN_PHONE}}
         (await desk.put(f"/api/intake/v1/drafts/{case['case_id']}", json=draft)).raise_for_status()
+    await stage.told(case["case_id"])
     firm, offer = await stage.offered(case["number"])
     async with stage.firm(firm) as http:
         accepted = (await http.post(f"/api/dispatch/v1/offers/{offer['offer_id']}/accept", json=offer["wanted"])).raise_for_status().json()

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = {"demo", "up", "down", "status", "stuck", "replay", "rebuild", "republish", "bench", "feed", "provider", "secrets"}
+COMMANDS = {"demo", "up", "down", "status", "stuck", "replay", "rebuild", "republish", "bench", "feed", "provider", "person", "secrets"}
 COMPOSE = """\
 #!{python}
 import sys

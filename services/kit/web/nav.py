@@ -19,7 +19,7 @@ DESK = (
     Link("/desk/stuck", "Bloqués", "stuck"),
 )
 CASES = DESK[1:2]
-PEOPLE = (Link("/desk/duplicates", "Qui est qui", "duplicates"),)
+PEOPLE = (Link("/desk/duplicates", "Identités", "duplicates"),)
 FILES = (Link("/desk/files", "Fichiers", "files"),)
 EXTRANET = (
     Link("/extranet", "Offres", "offers"),

@@ -12,6 +12,10 @@ from services.reference.domain.likeness import sound
 
 ALIKE = 0.92  # names of one birth date: misspelt, or in another order
 FIRST_ALIKE = 0.9  # of a shared phone: a household has one last name
+CROWD, NEAR = 200, 5
+ALIKE_IN_CROWD = 0.985
+
+Person = tuple[str, str, str]  # id, name as one word, name with its words in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +34,22 @@ class Twins:
 
 
 def born_together(group: Mapping[str, Any]) -> Iterator[Twins]:
-    """Of `ids` and `names` (folded, the last name first) of one principal, all born on one day."""
-    people = [(member_id, name, _sorted(name)) for member_id, name in zip(group["ids"], group["names"], strict=True)]
-    for (one_id, one, one_words), (other_id, other, other_words) in combinations(people, 2):
-        like = JaroWinkler.similarity(one_words, other_words, score_cutoff=ALIKE) or JaroWinkler.similarity(
-            _whole(one), _whole(other), score_cutoff=ALIKE
-        )
+    """Of `ids` and `names` (folded, the last name first) of one principal, all born on one day. A day on which many are born stands for one
+    that nobody knew: there only who is next in the alphabet is looked at, and must be called nearly the same."""
+    people = [(member_id, _whole(name), _sorted(name)) for member_id, name in zip(group["ids"], group["names"], strict=True)]
+    crowd = len(people) > CROWD
+    alike = ALIKE_IN_CROWD if crowd else ALIKE
+    for (one_id, one, one_words), (other_id, other, other_words) in _neighbours(people) if crowd else combinations(people, 2):
+        like = JaroWinkler.similarity(one_words, other_words, score_cutoff=alike) or JaroWinkler.similarity(one, other, score_cutoff=alike)
         if like:
             yield _twins(one_id, other_id, group, "same_birth_date", like)
+
+
+def _neighbours(people: list[Person]) -> Iterator[tuple[Person, Person]]:
+    ordered = sorted(people, key=lambda one: one[2])
+    for place, one in enumerate(ordered):
+        for other in ordered[place + 1 : place + 1 + NEAR]:
+            yield one, other
 
 
 def sharing(group: Mapping[str, Any], why: str) -> Iterator[Twins]:
