@@ -90,6 +90,9 @@ def write_secrets(folder: Path = SECRETS) -> None:
     _tell(folder / "kafka" / "admin", password(passwords, "kafka-admin"))
     _tell(folder / "gateway" / "entraide_csrf_secret", password(passwords, "csrf"))
     _, public_keys = make_keys(folder / "gateway")
+    ticket_keys, public_ticket_keys = make_keys(folder / "tickets")
+    _tell(folder / "reference" / "ticket-keys.json", ticket_keys.read_text())
+    _tell(folder / "gateway" / "ticket-jwks.json", public_ticket_keys.read_text())
     for service in SERVICES:
         own = folder / service
         password(passwords, f"postgres-{service}_owner")

@@ -59,6 +59,7 @@ class Platform:
         logs.mkdir(exist_ok=True)
         secrets = self.stack.folder / "secrets"
         signing_keys, public_keys = make_keys(secrets)
+        ticket_keys, public_ticket_keys = make_keys(secrets / "tickets")
         for service, made in sockets.items():
             environment = {
                 **self.stack.environment(service),
@@ -66,7 +67,8 @@ class Platform:
                 "ENTRAIDE_SERVICES": json.dumps(addresses),
                 "ENTRAIDE_SIGNING_KEYS_FILE": str(signing_keys),
                 "ENTRAIDE_CSRF_SECRET": password(secrets, "csrf"),
-                **({"ENTRAIDE_OPS_PORT": "0"} if service == "gateway" else {}),
+                **({"ENTRAIDE_OPS_PORT": "0", "ENTRAIDE_TICKET_JWKS_FILE": str(public_ticket_keys)} if service == "gateway" else {}),
+                **({"ENTRAIDE_TICKET_KEYS_FILE": str(ticket_keys)} if service == "reference" else {}),
                 **(settings or {}),
             }
             self.processes.append(Process(f"{service}-web", f"services.{service}.main", environment, logs / f"{service}-web.log", made))

@@ -11,17 +11,21 @@ from pydantic import BaseModel, Field, SecretStr
 
 from contracts.common import Code, Id
 from services.gateway import domain, usecases
-from services.gateway.domain import NewClient, NewUser, ScopeNotHeld, TooManyAttempts, WrongCredentials
+from services.gateway.domain import NewClient, NewUser, ScopeNotHeld, TooManyAttempts, User, WrongCredentials
+from services.gateway.sessions import REFUSAL
 from services.gateway.tokens import LIFE_S, Signer
 from services.kit.app import PROBLEMS
 from services.kit.auth import Caller, allow
 from services.kit.db import Transaction
 from services.kit.idempotency import Command, CommandDependency
+from services.kit.tickets import MOST, verifying
 
 FORM_BYTES = 16 * 1024
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 router = APIRouter(tags=["gateway"])
 admin = APIRouter(prefix="/api/gateway/v1", tags=["gateway"], responses=PROBLEMS)
+
+accounts = APIRouter(prefix="/api/gateway/v1", tags=["gateway"], responses=PROBLEMS)
 
 Admin = Annotated[Caller, allow("gateway:write", "admin")]
 Cmd = Annotated[Command, CommandDependency]
@@ -106,6 +110,33 @@ class ClientAnswer(BaseModel):
     id: Id
     client_id: str
     scopes: list[str]
+
+
+class AccountBody(BaseModel):
+    ticket: str = Field(max_length=MOST, description="of reference's `POST /accounts/tickets`")
+    password: SecretStr = Field(max_length=256)
+
+
+class AccountAnswer(BaseModel):
+    id: Id
+    login: str
+
+
+@accounts.post("/accounts", status_code=201, summary="Open one's own account, with a ticket")
+async def open_account(body: AccountBody, request: Request) -> AccountAnswer:
+    """Once a ticket. Errors: 401 `wrong_ticket` for one that is expired, used or not ours; 409 where the member has an account; 422 for a
+    password that is too short or contains the login, and the ticket stays good."""
+    if refusal := request.scope.get(REFUSAL):
+        raise refusal
+    user = await opened(request, body.ticket, body.password.get_secret_value())
+    return AccountAnswer(id=user.id, login=user.login)
+
+
+async def opened(request: Request, ticket: str, password: str) -> User:
+    """Raises `Unavailable`, `WrongTicket`, `AccountExists`, `WrongAccount`."""
+    verifier = verifying(request)
+    async with request.app.state.db.transaction() as tx:
+        return await usecases.open_account(tx, verifier.verify(ticket, tx.now), password)
 
 
 @admin.post("/users", status_code=201, response_model=UserAnswer, summary="Add an account")

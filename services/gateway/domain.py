@@ -49,6 +49,10 @@ class LoginTaken(Conflict):
     code, title = "login_taken", "This login is taken"
 
 
+class AccountExists(Conflict):
+    code, title = "account_exists", "This member has an account already"
+
+
 class WrongCredentials(Unauthenticated):
     """Never tells whether the login exists."""
 

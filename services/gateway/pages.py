@@ -9,11 +9,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.gateway import domain, usecases
-from services.gateway.domain import TooManyAttempts, WrongCredentials
+from services.gateway.api import opened
+from services.gateway.domain import AccountExists, TooManyAttempts, User, WrongAccount, WrongCredentials
 from services.gateway.routes import LOCAL, ROUTES
 from services.gateway.sessions import REFUSAL, SESSION, Attached, Sessions, check_origin, cookie
 from services.kit import app as kit
 from services.kit.errors import Forbidden, NotFound, Unauthenticated
+from services.kit.tickets import WrongTicket
 from services.kit.web import problems
 from services.kit.web.forms import CSRF, Form
 from services.kit.web.nav import AT_DESK
@@ -53,12 +55,32 @@ async def sign_in(request: Request) -> Response:
         return _sign_in(request, Form({"login": login}, {"sign_in": words.gettext("Identifiant ou mot de passe incorrect.")}), wanted, 401)
     except TooManyAttempts:
         return _sign_in(request, Form({"login": login}, {"sign_in": words.gettext("Trop d’essais. Attendez un quart d’heure.")}), wanted, 429)
-    response = RedirectResponse(domain.safe_next(wanted) or domain.home(user.roles), 303)
-    sessions: Sessions = request.app.state.sessions
-    response.set_cookie(sessions.cookie, token, max_age=domain.SESSION // timedelta(seconds=1), secure=sessions.secure, httponly=True, samesite="lax")
-    if LANGUAGE_COOKIE not in request.cookies:
-        response.set_cookie(LANGUAGE_COOKIE, user.language, max_age=365 * 86_400, secure=sessions.secure, samesite="lax")
-    return response
+    return _entered(request, RedirectResponse(domain.safe_next(wanted) or domain.home(user.roles), 303), token, user)
+
+
+@router.get("/sign-up")
+async def sign_up_page() -> Response:
+    """Without a ticket: ask for a code first."""
+    return RedirectResponse("/join", 303)
+
+
+@router.post("/sign-up")
+async def sign_up(request: Request) -> Response:
+    """Opens the account that the ticket is for, and signs in."""
+    check_origin(request.scope, dict(request.headers.raw), request.app.state.settings.public_origin)
+    sent = {name: value for name, value in (await request.form(max_fields=10)).items() if isinstance(value, str)}
+    say = request.app.state.pages.words(request).gettext
+    try:
+        user = await opened(request, sent.get("ticket", ""), sent.get("password", ""))
+    except WrongAccount:
+        error = {"password": say("12 caractères au moins, sans votre identifiant.")}
+        return _sign_up(request, Form(sent, error), 422)
+    except AccountExists:
+        return _sign_up(request, Form({}, {"sign_up": say("Vous avez déjà un compte : connectez-vous.")}), 409)
+    except WrongTicket:
+        late = say("Trop de temps a passé depuis le code, ou il a déjà servi. Demandez un nouveau code.")
+        return _sign_up(request, Form({}, {"sign_up": late}), 401)
+    return _entered(request, RedirectResponse(domain.home(user.roles), 303), await usecases.enter(request.app.state.db, user), user)
 
 
 @router.post("/sign-out")
@@ -99,6 +121,20 @@ async def refused(request: Request) -> Response:
 def _sign_in(request: Request, form: Form, wanted: str, status: int = 200) -> Response:
     pages: Templates = request.app.state.pages
     return pages.render(request, "sign_in.html", now=_now(), form=form, next=domain.safe_next(wanted) or "", status=status)
+
+
+def _sign_up(request: Request, form: Form, status: int) -> Response:
+    pages: Templates = request.app.state.pages
+    return pages.render(request, "sign_up.html", now=_now(), form=form, status=status)
+
+
+def _entered(request: Request, response: Response, token: str, user: User) -> Response:
+    """The browser is this person's from now on."""
+    sessions: Sessions = request.app.state.sessions
+    response.set_cookie(sessions.cookie, token, max_age=domain.SESSION // timedelta(seconds=1), secure=sessions.secure, httponly=True, samesite="lax")
+    if LANGUAGE_COOKIE not in request.cookies:
+        response.set_cookie(LANGUAGE_COOKIE, user.language, max_age=365 * 86_400, secure=sessions.secure, samesite="lax")
+    return response
 
 
 def _attached(request: Request) -> Attached:

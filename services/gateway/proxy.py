@@ -12,15 +12,16 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.routes import LOCAL, service_of
+from services.gateway.routes import LOCAL, PUBLIC, service_of
 from services.gateway.sessions import REFUSAL, SESSION, Attached, Sessions, check_origin, cookie
 from services.gateway.tokens import expiry
 from services.gateway.upstream import Connection, Headers, Unreachable, Upstream
-from services.kit.errors import Refusal, Unauthenticated, Unavailable
+from services.kit.errors import BadInput, Refusal, Unauthenticated, Unavailable
 from services.kit.web.words import COOKIE as LANGUAGE_COOKIE
 from services.kit.web.words import LANGUAGES
 
 READ_S = 10
+PUBLIC_BYTES = 16 * 1024  # of a request by nobody we know
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAM = b"text/event-stream"
 HOP_BY_HOP = frozenset(b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade".split())
@@ -56,7 +57,11 @@ class Front:
         if service := service_of(scope["path"]):
             headers: dict[bytes, bytes] = dict(scope["headers"])
             try:
-                session = await self._caller(scope, headers)
+                session = None
+                if scope["path"] in PUBLIC:
+                    self._check_anybody(scope, headers)
+                else:
+                    session = await self._caller(scope, headers)
                 if service != LOCAL:
                     await self._forward(service, scope, headers, session, receive, send)
                     return
@@ -83,13 +88,24 @@ class Front:
             raise Unauthenticated("sign in, or send `Authorization: Bearer <token>`")
         return session
 
+    def _check_anybody(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Nobody's name goes on from here. Raises `BadInput`, `Forbidden`."""
+        headers.pop(b"authorization", None)
+        if scope["method"] in SAFE:
+            return
+        if not scope["path"].startswith("/api/"):
+            check_origin(scope, headers, self._origin)
+        length = headers.get(b"content-length", b"")
+        if not length.isdigit() or int(length) > PUBLIC_BYTES:
+            raise BadInput(f"send a body of {PUBLIC_BYTES} bytes at most, and its length")
+
     async def _forward(
         self, service: str, scope: Scope, headers: Mapping[bytes, bytes], session: Attached | None, receive: Receive, send: Send
     ) -> None:
         upstream = self._upstreams.get(service)
         if upstream is None:
             raise Unavailable(f"{service} is not part of this installation")
-        authorization = session.authorization if session else headers[b"authorization"]
+        authorization = session.authorization if session else headers.get(b"authorization", b"")
         try:
             async with upstream.connection() as connection:
                 await _ask(connection, scope, headers, authorization, receive)
@@ -147,15 +163,16 @@ def _head(scope: Scope, headers: Mapping[bytes, bytes], authorization: bytes, fr
     lines += [b"%s: %s\r\n" % pair for pair in scope["headers"] if pair[0] not in dropped]
     client = scope.get("client")
     lines.append(
-        b"authorization: %s\r\ntraceparent: %s\r\nx-forwarded-for: %s\r\nx-forwarded-proto: %s\r\nx-forwarded-host: %s\r\n"
+        b"traceparent: %s\r\nx-forwarded-for: %s\r\nx-forwarded-proto: %s\r\nx-forwarded-host: %s\r\n"
         % (
-            authorization,
             headers.get(b"traceparent") or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01".encode(),
             client[0].encode() if client else b"unknown",
             scope["scheme"].encode(),
             headers.get(b"host", b""),
         )
     )
+    if authorization:
+        lines.append(b"authorization: %s\r\n" % authorization)
     if b"cookie" in headers and (language := cookie(headers[b"cookie"], LANGUAGE_COOKIE)) in LANGUAGES:
         lines.append(f"cookie: {LANGUAGE_COOKIE}={language}\r\n".encode())
     lines += [framing, b"\r\n"]

@@ -31,7 +31,19 @@ ROUTES = {
     "/board/approvals": "reference",
     "/board/coverage": "reference",
     "/me": "reference",
+    "/join": "reference",
 }
+# For whoever is not signed in: what they say who they are is all that these may believe.
+PUBLIC = frozenset(
+    {
+        "/join",
+        "/join/code",
+        "/join/ticket",
+        "/api/reference/v1/accounts/codes",
+        "/api/reference/v1/accounts/tickets",
+        "/api/gateway/v1/accounts",
+    }
+)
 DEEPEST = max(prefix.count("/") for prefix in ROUTES)
 
 

@@ -21,6 +21,7 @@ class Settings(ServiceSettings):
     signing_keys_file: Path  # private JWK set, the first key signs
     csrf_secret: SecretStr
     public_origin: str = ""  # https://… as browsers see it; empty: http and the Host of the request, for a loopback address
+    ticket_jwks_file: Path | None = None  # public keys of the tickets that open accounts; without, only administrators add them
     demo: bool = False  # known secrets are accepted
 
     @classmethod

@@ -53,6 +53,22 @@ async def add_user(tx: Transaction, user: User, password_hash: str) -> None:
         raise LoginTaken
 
 
+async def use_ticket(tx: Transaction, ticket_id: str, ends_at: datetime) -> bool:
+    """Whether it was not used yet."""
+    return bool(affected(await tx.conn.execute("insert into used_ticket (id, ends_at) values ($1, $2) on conflict do nothing", ticket_id, ends_at)))
+
+
+async def has_account(tx: Transaction, member_id: str) -> bool:
+    """Also a closed one. Who asks at the same time waits until this transaction ends."""
+    await tx.conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", member_id)
+    found: bool = await tx.conn.fetchval("select exists (select from account where member_id = $1)", member_id)
+    return found
+
+
+async def taken(tx: Transaction, logins: Sequence[str]) -> set[str]:
+    return {row["login"] for row in await tx.conn.fetch("select login from account where login = any($1::text[])", logins)}
+
+
 async def lock_user(tx: Transaction, user_id: str) -> User | None:
     row = await tx.conn.fetchrow(
         "select id, login, name, language, active, version, roles, principal_ids, provider_id, member_id from account where id = $1 for update",
@@ -191,6 +207,7 @@ async def link_members(tx: Transaction, members: Mapping[str, str | None]) -> No
 
 async def purge(tx: Transaction, audit_days: int) -> None:
     await tx.conn.execute("delete from session where expires_at < $1", tx.now)
+    await tx.conn.execute("delete from used_ticket where ends_at < $1", tx.now)
     await tx.conn.execute("delete from attempt where at < $1::timestamptz - make_interval(days => $2)", tx.now, audit_days)
 
 

@@ -12,12 +12,13 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from services.gateway import domain, emits, store
-from services.gateway.domain import Client, NewClient, NewUser, TooManyAttempts, User, WrongCredentials
+from services.gateway.domain import AccountExists, Client, NewClient, NewUser, TooManyAttempts, User, WrongCredentials
 from services.gateway.store import Kind
 from services.kit import erasing
 from services.kit.clock import new_id
 from services.kit.db import Database, Transaction
 from services.kit.errors import NotFound
+from services.kit.tickets import Ticket, WrongTicket
 
 AUDIT_DAYS = 365
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's first choice, some 25 ms
@@ -42,6 +43,28 @@ async def create_user(tx: Transaction, new: NewUser) -> User:
     await store.add_user(tx, user, await _hash(new.password))
     emits.user_changed(tx, user)
     return user
+
+
+async def open_account(tx: Transaction, ticket: Ticket, password: str) -> User:
+    """Of the member that the ticket is about. Raises `WrongTicket` for one that was used, `AccountExists`, `WrongAccount`."""
+    if not await store.use_ticket(tx, ticket.id, ticket.ends_at):
+        raise WrongTicket("this ticket was used already; ask for a new code")
+    if await store.has_account(tx, ticket.subject):
+        raise AccountExists
+    logins = [str(login) for login in ticket.claims["logins"]]
+    taken = await store.taken(tx, logins)
+    login = next((one for one in logins if one not in taken), logins[-1])
+    language = ticket.claims["lang"] if ticket.claims["lang"] in domain.LANGUAGES else domain.LANGUAGES[0]
+    who = NewUser(login=login, password=password, name=ticket.claims["name"], language=language, roles=("member",), member_id=ticket.subject)
+    return await create_user(tx, who)
+
+
+async def enter(db: Database, user: User) -> str:
+    """The token of a session of somebody who has just proven who they are."""
+    token = secrets.token_urlsafe(32)
+    async with db.transaction() as tx:
+        await store.add_session(tx, digest(token), user.id)
+    return token
 
 
 async def deactivate_user(tx: Transaction, user_id: str) -> User:

@@ -140,7 +140,10 @@ def _handle_problems(app: FastAPI, page: Render | None) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, refusal: Refusal) -> Response:
-        return answer(request, refusal.status, refusal.code, refusal.title, str(refusal))
+        response = answer(request, refusal.status, refusal.code, refusal.title, str(refusal))
+        if "retry_after" in refusal.extra:
+            response.headers["Retry-After"] = str(refusal.extra["retry_after"])
+        return response
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, wrong: RequestValidationError) -> Response:

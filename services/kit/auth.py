@@ -144,6 +144,12 @@ def bearer(request: Request) -> Caller:
     return verifier.verify(token)
 
 
+def address(request: Request) -> str:
+    """Of whoever sent it to the gateway, which alone can reach a service and says so last."""
+    said = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return said or (request.client.host if request.client else "")
+
+
 def allow(scope: str, *roles: str) -> Any:
     """A dependency: the caller must hold the scope, and one of the roles where some are named."""
 

@@ -18,7 +18,10 @@ from collections.abc import Mapping
 
 
 class Refusal(Exception):
-    """Base of all. `code` is lower_snake and stable; `detail` says what to do and names no person."""
+    """Base of all. `code` is lower_snake and stable; `detail` says what to do and names no person.
+
+    `retry_after`, seconds, is told as a header.
+    """
 
     status = 400
     code = "refused"

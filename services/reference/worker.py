@@ -4,12 +4,13 @@ import asyncio
 
 import asyncpg
 
-from services.kit import worker
+from services.kit import notify, worker
 from services.kit.consumer import infrastructure
 from services.kit.db import Database
+from services.kit.tickets import TicketSigner
 from services.reference.listens import SUBSCRIPTIONS
 from services.reference.settings import Settings
-from services.reference.usecases import coverage, heartbeat, saving, telling, webhooks
+from services.reference.usecases import coverage, heartbeat, joining, saving, telling, webhooks
 
 DEADLINES = {coverage.RESERVATION: coverage.expire, saving.GUARANTEE_STARTS: telling.restate}
 LOOK_S = 0.5
@@ -40,4 +41,5 @@ if __name__ == "__main__":
     coverage.hold = settings.hold
     if settings.webhooks_file:
         webhooks.targets = webhooks.read(settings.webhooks_file)
-    worker.run("reference", settings, SUBSCRIPTIONS, DEADLINES, [tell, beat, webhooks.run])
+    deadlines = DEADLINES | ({joining.CODE: joining.sending(TicketSigner(settings.ticket_keys_file))} if settings.ticket_keys_file else {})
+    worker.run("reference", settings, SUBSCRIPTIONS, deadlines, [tell, beat, webhooks.run, notify.sending(settings)])
