@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field, SecretStr
 from contracts.common import Code, Id
 from services.gateway import domain, usecases
 from services.gateway.domain import NewClient, NewUser, ScopeNotHeld, TooManyAttempts, User, WrongCredentials
-from services.gateway.sessions import REFUSAL
 from services.gateway.tokens import LIFE_S, Signer
 from services.kit.app import PROBLEMS
 from services.kit.auth import Caller, allow
@@ -126,8 +125,6 @@ class AccountAnswer(BaseModel):
 async def open_account(body: AccountBody, request: Request) -> AccountAnswer:
     """Once a ticket. Errors: 401 `wrong_ticket` for one that is expired, used or not ours; 409 where the member has an account; 422 for a
     password that is too short or contains the login, and the ticket stays good."""
-    if refusal := request.scope.get(REFUSAL):
-        raise refusal
     user = await opened(request, body.ticket, body.password.get_secret_value())
     return AccountAnswer(id=user.id, login=user.login)
 

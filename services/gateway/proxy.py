@@ -21,6 +21,7 @@ from services.kit.web.words import COOKIE as LANGUAGE_COOKIE
 from services.kit.web.words import LANGUAGES
 
 READ_S = 10
+NOWHERE = "/-"
 PUBLIC_BYTES = 16 * 1024  # of a request by nobody we know
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAM = b"text/event-stream"
@@ -76,6 +77,8 @@ class Front:
                 scope[REFUSAL] = refusal
             except Refusal as refusal:
                 scope[REFUSAL] = refusal
+                if scope["path"] in PUBLIC:
+                    scope["path"] = NOWHERE  # whoever serves it would read the body first
         await self._behind(scope, receive, self._secured(send))
 
     async def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Attached | None:

@@ -18,6 +18,7 @@ from services.gateway.domain import NewClient, NewUser
 from services.kit.clock import new_id
 from services.kit.db import Database
 from tests.conftest import eventually
+from tests.postbox import Postbox
 
 SERVICE = "gardening"
 MEMBERS = 400
@@ -32,6 +33,7 @@ class Stage:
     seeded: Seeded
     members: list[Member]
     firms: tuple[Provider, ...]
+    postbox: Postbox
 
     @property
     def url(self) -> str:
@@ -101,19 +103,20 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def playing() -> AsyncIterator[Stage]:
-    """Started, loaded, and gone afterwards."""
+    """Started, loaded, and gone afterwards; what it mails lands in a postbox of ours."""
     world = data.make(1, date.today(), MEMBERS)
     world = replace(world, providers=world.providers[:4])
     firms = tuple(firm for firm in world.providers if firm.door == "extranet")
     callers = [one for one in world.members if _suits(one, firms[0])]
-    platform = await Platform.prepare()
-    try:
-        seeded = await seed.seed(platform, world, callers[:2])
-        await _sign_up(platform, firms[1], seeded.people.password)
-        await platform.start()
-        yield Stage(platform, seeded, callers, firms)
-    finally:
-        await platform.down()
+    async with Postbox.open() as postbox:
+        platform = await Platform.prepare()
+        try:
+            seeded = await seed.seed(platform, world, callers[:2])
+            await _sign_up(platform, firms[1], seeded.people.password)
+            await platform.start(postbox.environment)
+            yield Stage(platform, seeded, callers, firms, postbox)
+        finally:
+            await platform.down()
 
 
 def _suits(member: Member, firm: Provider) -> bool:
