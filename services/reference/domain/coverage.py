@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from services.kit.errors import Conflict
 from services.reference.domain.choice import Grant, Refusal, Tried, Verdict
@@ -307,27 +307,27 @@ def _told(cover: Cover) -> Fact:
 
 
 def _decided(cover: Cover, claim: Claim, verdict: Verdict, decision_id: str, now: datetime, hold: timedelta) -> Cover:
-    decided = replace(
-        cover,
-        claim=claim,
-        decision_id=decision_id,
-        trace=verdict.trace,
-        tried=verdict.tried,
-        renews_on=verdict.renews_on,
-        decided_at=now,
-        approval_cents=None,
-        approval_due=None,
-        goodwill_by=None,
-        goodwill_actor=None,
-        goodwill_reason=None,
-    )
+    told: dict[str, Any] = {
+        "claim": claim,
+        "decision_id": decision_id,
+        "trace": verdict.trace,
+        "tried": verdict.tried,
+        "renews_on": verdict.renews_on,
+        "decided_at": now,
+        "approval_cents": None,
+        "approval_due": None,
+        "goodwill_by": None,
+        "goodwill_actor": None,
+        "goodwill_reason": None,
+    }
     if isinstance(verdict, Refusal):
-        return replace(
-            decided, status="refused", reason=verdict.reason, contract_id=verdict.contract_id, guarantee=verdict.guarantee, period_start=None
-        )
+        told |= {"status": "refused", "reason": verdict.reason, "contract_id": verdict.contract_id, "guarantee": verdict.guarantee}
+        return replace(cover, **told | {"period_start": None})
     asked = verdict.approval_cents is not None
+    told |= {"approval_cents": verdict.approval_cents, "approval_due": now + ANSWER_WITHIN if asked else None}
     return replace(
-        decided,
+        cover,
+        **told,
         status="asked" if asked else "granted",
         reason=None,
         contract_id=verdict.key.contract_id,
@@ -340,8 +340,6 @@ def _decided(cover: Cover, claim: Claim, verdict: Verdict, decision_id: str, now
         cap_gross_cents_per_year=verdict.guarantee.cap_gross_cents_per_year,
         member_rate=verdict.guarantee.member_rate,
         expires_at=_expiry(claim, now, hold),
-        approval_cents=verdict.approval_cents,
-        approval_due=now + ANSWER_WITHIN if asked else None,
     )
 
 

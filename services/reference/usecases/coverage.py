@@ -73,13 +73,15 @@ async def decide(tx: Transaction, asked: Sequence[Asked]) -> None:
     people = await store.persons(tx.conn, list({one.claim.member_id for one in asked}))
     tried = await _tried(tx.conn, people, [one.claim for one in asked])
     rights = await store.lock_rights(tx.conn, (attempt.key for each in tried for attempt in each if isinstance(attempt, Option)))
-    covers = await elsewhere(tx.conn, [attempt for each in tried for attempt in each])
+    singly = [attempt for each in tried for attempt in each if _singly(attempt)]
+    covers = await elsewhere(tx.conn, singly)
     decided = []
     for one, each in zip(asked, tried, strict=True):
         verdict = choose(each, rights, one.claim, overlapping(one.claim, one.case_id, covers))
         cover, facts = domain.decide(one.need_id, one.case_id, one.claim, verdict, new_id(), tx.now, hold)
         rights = store.added(rights, store.holdings([cover], 1))
-        covers.append(cover)
+        if singly:
+            covers.append(cover)
         decided.append((cover, facts, one.cause))
     await _save(tx, [], decided)
 
@@ -205,8 +207,12 @@ def tried(person: Person | None, claim: Claim, others: Collection[str] = ()) -> 
 
 async def elsewhere(conn: Connection, tried: Sequence[Attempt]) -> list[Cover]:
     """What open needs have of contracts with a guarantee that covers one case at a time."""
-    contracts = {attempt.key.contract_id for attempt in tried if isinstance(attempt, Option) and attempt.guarantee.one_at_a_time}
+    contracts = {attempt.key.contract_id for attempt in tried if isinstance(attempt, Option) and _singly(attempt)}
     return await store.elsewhere(conn, contracts) if contracts else []
+
+
+def _singly(attempt: Attempt) -> bool:
+    return isinstance(attempt, Option) and attempt.guarantee.one_at_a_time
 
 
 def overlapping(claim: Claim, case_id: str | None, covers: Sequence[Cover]) -> set[tuple[str, str]]:
