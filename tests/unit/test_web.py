@@ -205,7 +205,7 @@ def test_a_problem_says_what_happened_what_to_do_and_the_trace(folder: Path) -> 
 
 
 def test_each_role_goes_where_it_may() -> None:
-    assert [link.href for link in navigation(["agent"], {})] == ["/desk", "/desk/cases", "/desk/tasks", "/desk/stuck"]
+    assert [link.href for link in navigation(["agent"], {})] == ["/desk", "/desk/cases", "/desk/tasks", "/desk/stuck", "/desk/duplicates"]
     assert [link.href for link in navigation(["provider"], {})] == ["/extranet", "/extranet/missions", "/extranet/bills"]
     assert [link.key for link in navigation(["admin", "agent"], {})].count("cases") == 1
 

@@ -16,7 +16,7 @@ from services.kit.errors import BadInput, NotFound
 from services.kit.idempotency import Command, CommandDependency
 from services.reference.store import amendments as store
 from services.reference.usecases import amendments
-from services.reference.usecases.amendments import By
+from services.reference.usecases.amendments import by, by_purpose
 
 router = APIRouter(prefix="/api/reference/v1", tags=["members"], responses=PROBLEMS)
 
@@ -164,14 +164,3 @@ def own(caller: Caller, member_id: str) -> None:
     """Raises `NotFound` for another's."""
     if not caller.staff and caller.member_id != member_id:
         raise NotFound("no such member")
-
-
-def by(caller: Caller) -> By:
-    return By(caller.actor, "desk" if caller.staff and caller.csrf else "api" if caller.staff else "portal", caller.staff)
-
-
-def by_purpose(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        found.setdefault(row["purpose"], []).append(row)
-    return [{"purpose": purpose, "given": said[0]["given"], "since": said[0]["at"], "history": said} for purpose, said in found.items()]

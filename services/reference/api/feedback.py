@@ -13,10 +13,10 @@ from services.kit.auth import Caller, allow
 from services.kit.bounds import Limit, Seq
 from services.kit.db import Transaction
 from services.kit.idempotency import Command, CommandDependency
-from services.reference.api.amendments import by
 from services.reference.store import conflicts as conflict_store
 from services.reference.store import exports as store
 from services.reference.usecases import exports, guarding
+from services.reference.usecases.amendments import by
 
 router = APIRouter(prefix="/api/reference/v1", tags=["feeds"], responses=PROBLEMS)
 

@@ -11,9 +11,9 @@ from services.kit.db import Transaction
 from services.kit.errors import Conflict
 from services.kit.idempotency import Command, CommandDependency
 from services.kit.web import pages
-from services.reference.api.amendments import by
 from services.reference.store import conflicts as store
 from services.reference.usecases import guarding
+from services.reference.usecases.amendments import by
 
 router = APIRouter(prefix="/desk/files/conflicts", include_in_schema=False)
 templates = pages.templates(Path(__file__).parents[1])

@@ -14,11 +14,11 @@ from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, Refusal, StaleVersion
 from services.kit.idempotency import Command, CommandDependency
 from services.kit.web import forms, pages
-from services.reference.api.amendments import by, by_purpose
 from services.reference.pages import amending
 from services.reference.store import amendments as store
 from services.reference.store import members
 from services.reference.usecases import amendments
+from services.reference.usecases.amendments import by, by_purpose
 
 router = APIRouter(include_in_schema=False)
 templates = pages.templates(Path(__file__).parents[1])

@@ -9,6 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from contracts.common import Actor
 from services.kit import deadlines, phones, places
+from services.kit.auth import Caller
 from services.kit.clock import new_id
 from services.kit.db import Transaction
 from services.kit.errors import Invalid, NotFound, StaleVersion
@@ -30,6 +31,11 @@ class By:
     actor: Actor
     door: str
     staff: bool
+
+
+def by(caller: Caller) -> By:
+    """A browser's session at the desk, a machine of ours, or the member."""
+    return By(caller.actor, ("desk" if caller.csrf else "api") if caller.staff else "portal", caller.staff)
 
 
 async def amend(tx: Transaction, member_id: str, wanted: Mapping[str, Any], by: By, expected: int | None, reason: str = "") -> dict[str, Any]:
@@ -84,6 +90,14 @@ async def consent(tx: Transaction, member_id: str, purpose: str, *, given: bool,
         raise NotFound("no such member")
     said = {"purpose": purpose, "given": given, "proof": proof, "door": by.door, "at": tx.now}
     await store.add_consent(tx.conn, member_id, by_kind=by.actor.kind, by_id=by.actor.id, **said)
+
+
+def by_purpose(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last word on each purpose, with all that was said. `rows`: as the store lists them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["purpose"], []).append(row)
+    return [{"purpose": purpose, "given": said[0]["given"], "since": said[0]["at"], "history": said} for purpose, said in found.items()]
 
 
 def _plainly(changes: list[Change]) -> list[tuple[str, Value, Value]]:
