@@ -24,7 +24,7 @@ class Change:
 
 def amend(known: Mapping[str, Value], wanted: Mapping[str, Value], *, staff: bool, reason: str) -> list[Change]:
     """What is otherwise than before; nothing where all is as wanted. Raises `Forbidden`, `Invalid`."""
-    changes = [Change(name, known[name], value) for name, value in wanted.items() if known[name] != value]
+    changes = [Change(name, known[name], wanted[name]) for name in FIELDS if name in wanted and known[name] != wanted[name]]
     identity = sorted(IDENTITY & {change.field for change in changes})
     if identity and not staff:
         raise Forbidden("your name and birth date are changed by an agent: call us", code="identity_by_agent")
