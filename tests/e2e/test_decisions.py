@@ -106,6 +106,12 @@ async def test_a_principal_agrees_on_its_board_and_reads_why_and_a_supervisor_gr
     await panel.get_by_label("Motif").select_option("long_standing_member")
     await panel.get_by_label("Jusqu’à (euros TTC)").fill("120,50")
     await desk.shot("gesture", whole=True)
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.url))
+    async with stage.desk() as http, desk.page.expect_request("**/offers?part=1"):  # the panel below hears of the same news
+        (await http.post(f"/api/intake/v1/cases/{garden['case_id']}/notes", json={"text": "Le portail est vert."})).raise_for_status()
+    assert not [url for url in asked if "/coverage" in url]
+    await expect(panel.get_by_label("Jusqu’à (euros TTC)")).to_have_value("120,50")
     await panel.get_by_role("button", name="Accorder").click()
     await expect(panel).to_contain_text("Accordée par geste : fidélité du bénéficiaire")
     await expect(desk.page.locator("#case-needs .e-state")).not_to_have_text("Refusé")

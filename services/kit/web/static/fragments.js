@@ -20,10 +20,11 @@
   const slotOf = el => isSlot(el) ? el : el?.matches?.("[data-poll]") ? el.closest("[data-slot]") : null;
   const fail = (el, sentence) => slotOf(el) ? late(slotOf(el)) : tell(sentence);
 
-  // A panel that asks for itself again now and then does not while somebody works in it.
+  // A panel that asks for itself again now and then does not while somebody works in it; nor does a slot upon news, while its form is filled in.
   document.addEventListener("htmx:confirm", e => {
-    const el = e.detail.elt;
-    if (el.matches("[data-poll]") && (el.contains(document.activeElement) || el.querySelector("details[open]"))) e.preventDefault();
+    const el = e.detail.elt, within = el.contains(document.activeElement);
+    if (el.matches("[data-poll]") && (within || el.querySelector("details[open]"))) e.preventDefault();
+    if (isSlot(el) && e.detail.triggeringEvent?.type === "live" && within && el.querySelector("details[open] form")) e.preventDefault();
   });
 
   document.addEventListener("htmx:beforeRequest", e => { if (isSlot(e.detail.elt)) e.detail.elt.setAttribute("aria-busy", "true"); });
