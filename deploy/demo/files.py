@@ -12,12 +12,12 @@ from deploy.demo.data import RADIUS_KM, Member, Provider, World, made_up_id
 FEEDS = ("principals", "products", "guarantees", "members", "contracts", "statements")
 
 
-def write(world: World, folder: Path) -> None:
-    """One CSV file per feed of reference, `providers.csv` and `tariffs.csv`."""
+def write(world: World, folder: Path, repaid: Iterable[Member] | None = None) -> None:
+    """One CSV file per feed of reference, `providers.csv` and `tariffs.csv`. `repaid`: who has statements; all, if it does not say."""
     write_catalogue(folder)
     _csv(folder / "members.csv", map(_member, world.members))
     _csv(folder / "contracts.csv", (row for member in world.members for row in _contracts(member)))
-    _csv(folder / "statements.csv", (row for member in world.members for row in _statements(member, world.today)))
+    _csv(folder / "statements.csv", (row for member in repaid or world.members for row in _statements(member, world.today)))
     _csv(folder / "providers.csv", (_provider(serial, provider) for serial, provider in enumerate(world.providers)))
     _csv(folder / "tariffs.csv", (row for serial, service in enumerate(SERVICES) for row in _tariff(serial, service)))
 

@@ -41,7 +41,7 @@ async def seed(platform: Platform, world: World, callers: list[Member]) -> Seede
     """Raises `BadSeed`."""
     stack = platform.stack
     folder = stack.folder / "demo"
-    await asyncio.to_thread(files.write, world, folder)
+    await asyncio.to_thread(files.write, world, folder, callers)
     async with asyncio.TaskGroup() as group:
         topics = group.create_task(_topics(stack, [one.id for one in world.providers if one.door == "kafka"]))
         group.create_task(_network(stack))

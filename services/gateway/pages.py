@@ -79,8 +79,9 @@ async def sign_up(request: Request) -> Response:
         return _sign_up(request, Form({}, {"sign_up": say("Vous avez déjà un compte : connectez-vous.")}), 409)
     except WrongTicket:
         late = say("Trop de temps a passé depuis le code, ou il a déjà servi. Demandez un nouveau code.")
-        return _sign_up(request, Form({}, {"sign_up": late}), 401)
-    return _entered(request, RedirectResponse(domain.home(user.roles), 303), await usecases.enter(request.app.state.db, user), user)
+        return _sign_up(request, Form({"again": "yes"}, {"sign_up": late}), 401)
+    token = await usecases.enter(request.app.state.db, user, request.client.host if request.client else "")
+    return _entered(request, RedirectResponse(domain.home(user.roles), 303), token, user)
 
 
 @router.post("/sign-out")

@@ -59,10 +59,11 @@ async def open_account(tx: Transaction, ticket: Ticket, password: str) -> User:
     return await create_user(tx, who)
 
 
-async def enter(db: Database, user: User) -> str:
-    """The token of a session of somebody who has just proven who they are."""
+async def enter(db: Database, user: User, address: str) -> str:
+    """The token of a session of somebody who has just proven otherwise who they are."""
     token = secrets.token_urlsafe(32)
     async with db.transaction() as tx:
+        await store.add_attempt(tx, "person", digest(f"person:{user.login}"), address, user.id, "signed_in")
         await store.add_session(tx, digest(token), user.id)
     return token
 

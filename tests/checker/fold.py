@@ -114,6 +114,8 @@ def _apply(case: Case, record: Record) -> None:
     match kind:
         case "case_opened":
             case.principal, case.member = body["principal_id"], body["member_id"]
+        case "member_linked":
+            case.member = body["member_id"]
         case "case_closed" | "case_reopened":
             case.closed = kind == "case_closed"
         case "need_added":

@@ -33,7 +33,7 @@ __all__ = ["reference"]
 
 SECRET = "s" * 16 + "Zq4kT9-vPw2_mB7xLr8s"
 PASSWORD = "une phrase assez longue"
-BORN = "1961-03-14"
+BORN = "1957-08-19"
 
 
 @dataclass

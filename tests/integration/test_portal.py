@@ -288,12 +288,12 @@ async def test_papers_are_pdf_the_same_data_the_same_bytes_and_markup_stays_text
 
 async def test_the_page_says_what_is_the_member_s_to_pay_and_what_waits(reference: Reference, http: httpx.AsyncClient) -> None:
     soon = TODAY - timedelta(days=3)
-    await reference.load("products", "code,label,principal\nshared,Partage,banque_orvane\n")
+    await reference.load("products", "code,label,principal\nshared,Partage,assur_lys\n")
     await reference.load(
         "guarantees",
         "product,code,services,counts,units_per_year,member_rate,waiting_days\nshared,ride,taxi,interventions,,0.125,0\nshared,tow,towing,units,40,0,30\n",
     )
-    member_id = await reference.fresh_member("shared")
+    member_id = await reference.fresh_member("shared", "assur_lys")
     number = await reference.value("select number from member where id = $1", member_id)
     await reference.load("contracts", f"number,product,member,starts_on\n{number},shared,{number},{soon}\n")
     page = (await http.get("/me", headers=as_("member", member_id=member_id))).text

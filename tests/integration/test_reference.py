@@ -4,7 +4,7 @@ import asyncio
 import csv
 import time
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,8 @@ async def test_20_000_members_load_in_seconds_and_again_in_less(reference: Refer
         rows.writerow(["principal", "number", "last_name", "first_name", "birth_date", "phones", "insee"])
         contracts.writerow(["number", "product", "member", "starts_on"])
         for n in range(20_000):
-            rows.writerow(["assur_lys", f"BIG-{n}", f"Nom{n}", "Prénom", "1970-01-01", f"06399{n:05d}", "69123"])
+            born = date(1900, 1, 1) + timedelta(days=n)
+            rows.writerow(["assur_lys", f"BIG-{n}", f"Nom{n}", "Prénom", str(born), f"06399{n:05d}", "69123"])
             contracts.writerow([f"BIG-{n}", "home_lys", f"BIG-{n}", STARTED])
     started = time.perf_counter()
     first = [await load_csv(reference.db, "members", people), await load_csv(reference.db, "contracts", held)]

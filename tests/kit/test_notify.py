@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from services.kit import notify
 from services.kit.clock import new_id
+from services.kit.db import Tenant
 from services.kit.mail import Mail
 from services.kit.notify import Notice, Notifier, Text
 from services.kit.settings import SendingSettings
@@ -250,6 +251,18 @@ async def test_whoever_is_erased_gets_nothing_more_and_leaves_nothing(lab: Lab, 
         *("sent", None, None),
         *("given_up", "erased", None),
     ]
+
+
+async def test_who_calls_from_outside_puts_notices_and_reads_none(lab: Lab, postbox: Postbox) -> None:
+    one = notice()
+    async with lab.sender.db.transaction(Tenant()) as tx:
+        await notify.put(tx, one, one)
+        assert await tx.conn.fetchval("select count(*) from kit.notice") == 0
+        assert await tx.conn.execute("update kit.notice set body = ''") == "UPDATE 0"
+    async with lab.sender.db.transaction(Tenant()) as tx:
+        await notify.put(tx, one)
+    await all_out(lab, notifier(lab, postbox))
+    assert ((await stored(lab, one))["state"], len(postbox.mails)) == ("sent", 1)
 
 
 async def test_killed_between_sending_and_noting_it_goes_out_again_under_the_same_message_id(
