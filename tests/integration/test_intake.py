@@ -104,6 +104,18 @@ async def test_no_event_about_a_case_holds_what_was_said_of_the_person(desk: Des
         assert not any(word in orjson.dumps(body) for word in (b"Fauxbois", b"39981234", b"Exemples", b"haie"))
 
 
+async def test_what_made_a_need_necessary_and_what_it_may_cost_is_told_with_it(desk: Desk) -> None:
+    [need] = wanted()["needs"]
+    opened = await desk.open(needs=[need | {"occurred_on": "2026-01-15", "estimate_gross_cents": 12000}, need])
+    [_, (_, said), (_, silent)] = await told(desk.db, opened["case_id"])
+    assert (said["occurred_on"], said["estimate_gross_cents"]) == ("2026-01-15", 12000)
+    assert (silent.get("occurred_on"), silent.get("estimate_gross_cents")) == (None, None)
+    cancelled = await desk.send("POST", f"/cases/{opened['case_id']}/needs/{opened['needs'][0]['need_id']}/cancel", {"reason": "changed_mind"})
+    assert cancelled.status_code == 200, cancelled.text
+    ahead = await desk.send("POST", "/cases", wanted(needs=[need | {"occurred_on": str(WHEN.date() + timedelta(days=30))}]))
+    assert (ahead.status_code, ahead.json()["code"]) == (422, "occurs_later")
+
+
 async def test_a_stranger_to_the_geography_is_told_so(desk: Desk) -> None:
     answer = await desk.send("POST", "/cases", wanted() | {"needs": [wanted()["needs"][0] | {"place": "99999"}]})
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_commune")
