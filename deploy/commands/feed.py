@@ -85,6 +85,8 @@ def export(
     mapping: Annotated[Path | None, typer.Option(help="TOML file of the principal: its columns and words; `[out]` says what goes out")] = None,
 ) -> None:
     """Writes what members and agents have changed, and the principal has not acknowledged: the same again until it has."""
+    if not file.absolute().parent.is_dir():
+        raise typer.BadParameter(f"{file}: there is no such folder")
     made = ask(_export(reach([mapping] if mapping else []), principal, file, mapping))
     console.print(f"{made.rows} members, {made.changes} changes", highlight=False)
     console.print(f"When the principal has taken it: entraide feed ack {made.id}", markup=False, highlight=False, soft_wrap=True)

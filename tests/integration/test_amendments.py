@@ -122,6 +122,8 @@ async def test_a_version_that_is_gone_is_refused_with_what_to_do(reference: Refe
         ({"emails": ["odile@nowhere"]}, "bad_email"),
         ({"insee": "99999"}, "unknown_commune"),
         ({"insee": "69123", "postcode": "35000"}, "unknown_postcode"),
+        ({"birth_date": "2199-01-01", "reason": "x"}, "born_in_the_future"),
+        ({"address": "3 rue\0 de Lyon"}, "invalid"),
         ({"phones": None}, "invalid"),
         ({"name": "x"}, "invalid"),
     ],

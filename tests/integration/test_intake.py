@@ -238,6 +238,17 @@ async def test_a_case_that_turns_out_to_be_another_s_shows_that_person_whichever
     assert (await desk.send("GET", f"/cases/{case_id}")).json()["member_id"] == passing
 
 
+async def test_a_member_without_a_phone_takes_none_from_the_case(desk: Desk) -> None:
+    member_id = new_id()
+    opened = await desk.open(member_id=member_id)
+    given = (await desk.send("GET", f"/cases/{opened['case_id']}")).json()["card"]["beneficiary"]["phone"]
+    assert given
+    async with desk.db.transaction() as tx:
+        await listens.on_member_card(tx, member_id, 2, MemberCard(id=member_id, version=2, member_number="OR-1", first_name="O", last_name="F"))
+    person = (await desk.send("GET", f"/cases/{opened['case_id']}")).json()["card"]["beneficiary"]
+    assert person == {"name": "O F", "phone": given}
+
+
 async def test_ninety_days_after_closing_nothing_is_left_of_the_person(desk: Desk) -> None:
     opened = await desk.open()
     case_id = opened["case_id"]

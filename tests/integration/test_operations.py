@@ -173,6 +173,9 @@ def test_the_files_of_the_integrators_page_load_as_it_says(entraide: Entraide, r
     conflict = listed.split()[0]
     assert run(settling).stdout == "settled: theirs\n"
     assert run(conflicts).stdout == "Nothing waits.\n"
+    assert "ours +33639986666; theirs +33639987777 (theirs by supervisor)" in entraide("feed", "conflicts", "--decided").stdout
+    assert "no such folder" in entraide("feed", "export", "orvane", "/nowhere/to-orvane.csv", COLUMNS="300").stderr
+    assert "no principal" in entraide("feed", "export", "nobody", tmp_path / "x.csv").stderr
     assert "settle NUMBER" in entraide("feed", "conflicts", "settle", COLUMNS="300").stderr
 
 

@@ -85,6 +85,7 @@ def wrong(request_words: Any, refusal: Invalid) -> dict[str, str]:
         "unknown_commune": ("commune", say("Cette commune n’existe pas : tapez son nom ou son code postal.")),
         "unknown_postcode": ("commune", say("Cette commune n’existe pas : tapez son nom ou son code postal.")),
         "reason_missing": ("reason", say("Dites pourquoi.")),
+        "born_in_the_future": ("birth_date", say("Ce n’est pas une date.")),
         "bad_day": ("birth_date", say("Ce n’est pas une date.")),
     }
     field, sentence = words.get(refusal.code, ("phones", say("Cinq au plus.")))

@@ -16,6 +16,7 @@ from services.kit.errors import Invalid, NotFound, StaleVersion
 from services.reference import emits
 from services.reference.domain import amending, names
 from services.reference.domain.amending import Change, Value
+from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import amendments as store
 
 PUSH = "webhook"  # the deadline by which what was changed is pushed to the principal's own software
@@ -49,6 +50,8 @@ async def amend(tx: Transaction, member_id: str, wanted: Mapping[str, Any], by: 
     if expected is not None and expected != row["version"]:
         raise StaleVersion(f"this member is at version {row['version']} by now; read it again, and send your change with its ETag")
     known = {name: plain(row[name]) for name in amending.FIELDS}
+    if (born := wanted.get("birth_date")) and born > tx.now.astimezone(CONTRACT_ZONE).date():
+        raise Invalid("nobody is born in the future", code="born_in_the_future")
     changes = amending.amend(known, _cleaned(wanted, known), staff=by.staff, reason=reason.strip())
     if not changes:
         return row

@@ -53,7 +53,8 @@ async def _meet(
         )
         outcome = amending.meet(mine, theirs, rule, their_day)
         if outcome.conflict:
-            await store.note(tx.conn, member, field, mine.ours, theirs, rule, None if outcome.asked else outcome.keep, tx.now)
+            since = max(tx.now, changes[-1]["at"])  # a file may have begun before the change that it waited for
+            await store.note(tx.conn, member, field, mine.ours, theirs, rule, None if outcome.asked else outcome.keep, since)
         if outcome.settled:
             await store.settle(tx.conn, [row["id"] for row in changes], tx.now)
             await store.end(tx.conn, member["id"], field, outcome.keep, "file", tx.now)
