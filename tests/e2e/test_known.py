@@ -99,7 +99,7 @@ async def test_a_member_agrees_and_withdraws_and_the_desk_reads_it(stage: Stage,
 
 
 async def test_an_agent_amends_whoever_calls_and_is_told_of_what_another_has_changed(stage: Stage, enter: Enter) -> None:
-    member = stage.members[7]
+    member = stage.members[2]
     visitor = await enter("agent")
     page = visitor.page
     await caller_known(page, member.number)
@@ -130,7 +130,7 @@ async def test_an_agent_amends_whoever_calls_and_is_told_of_what_another_has_cha
 
 
 async def test_a_supervisor_decides_what_both_sides_have_changed(stage: Stage, enter: Enter, tmp_path: Path) -> None:
-    member = stage.members[8]
+    member = stage.members[3]
     file, means = tmp_path / "members-theirs.csv", tmp_path / "mapping.toml"
     means.write_text('[members]\nconflicts = { emails = "ask" }\n')
     async with stage.desk() as desk:
