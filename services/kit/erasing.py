@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import orjson
+from markupsafe import escape
 
 from contracts import cards
 
@@ -28,15 +29,19 @@ def texts_of(*contents: Any) -> set[str]:
     return {text for text in found if len(text) >= SHORTEST}
 
 
-async def blank_cards(conn: Any, keys: Collection[str]) -> None:
-    """`keys`: `<kind>:<id>`. Of what this service wrote, and of what waits here to be read."""
+async def blank_cards(conn: Any, keys: Collection[str], about: Collection[str] = ()) -> None:
+    """`keys`: `<kind>:<id>`. Of what this service wrote, and of what waits here to be read, there also whatever names an id of `about`."""
     await conn.execute(
         "update kit.outbox set payload = null where aggregatetype = $1 and aggregateid = any($2::text[]) and payload is not null",
         cards.TOPIC,
         sorted(keys),
     )
     await conn.execute(
-        "update kit.parked set value = null where topic = $1 and key = any($2::text[]) and value is not null", cards.TOPIC, sorted(keys)
+        "update kit.parked set value = null where topic = $1 and value is not null and (key = any($2::text[])"
+        " or exists (select from unnest($3::bytea[]) t where position(t in value) > 0))",
+        cards.TOPIC,
+        sorted(keys),
+        [one.encode() for one in sorted(about)],
     )
 
 
@@ -51,8 +56,8 @@ async def blank_deliveries(conn: Any, keys: Collection[str], field: str) -> None
 
 
 async def blank_answers(conn: Any, texts: Iterable[str]) -> None:
-    """Those that hold one of these texts, as it is or as JSON writes it. Who asks twice is still told that it is done, and no more."""
-    wanted = {form.encode() for text in texts for form in (text, orjson.dumps(text).decode()[1:-1])}
+    """Those that hold one of these texts, as it is, or as JSON or a page writes it. Who asks twice is still told that it is done, and no more."""
+    wanted = {form.encode() for text in texts for form in (text, orjson.dumps(text).decode()[1:-1], str(escape(text)))}
     if wanted:
         await conn.execute(
             "update kit.idempotency set body = '' where body <> '' and exists (select from unnest($1::bytea[]) t where position(t in body) > 0)",

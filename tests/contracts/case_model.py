@@ -75,7 +75,7 @@ class Intake(Service):
 class Reference(Service):
     def __init__(self, log: Log) -> None:
         super().__init__(log)
-        self.decision: Literal["none", "asked", "granted", "refused", "released"] | None = None
+        self.decision: Literal["none", "asked", "granted", "refused", "released", "lost"] | None = None
         self.cancelled = self.started = False
 
     def reads(self, event: Event) -> None:
@@ -99,6 +99,8 @@ class Reference(Service):
                 self.cancelled = False
 
     def may(self, rare: bool) -> Iterator[Act]:
+        if rare and self.decision is not None:
+            yield partial(self.say, reference.MemberLinked)  # also of a case that is over
         if self.cancelled or self.decision is None:
             return
         match self.decision:
@@ -112,6 +114,17 @@ class Reference(Service):
                 yield partial(self._decide, "none", reference.ApprovalRefused)
             case "refused" if rare:
                 yield partial(self._decide, "granted", reference.CoverageGranted)
+                yield partial(self._decide, "refused", reference.CoverageRefused)  # of another member, for another reason
+            case "granted" if rare:
+                yield self._take_away
+            case "lost" if rare:
+                yield partial(self._decide, "granted", reference.CoverageGranted)
+
+    def _take_away(self) -> None:
+        """A wrong link is undone: it was never this member's to be granted."""
+        self.decision = "lost"
+        self.say(reference.MemberLinked)
+        self.say(reference.CoverageReleased)
 
     def _decide(self, decision: Literal["none", "asked", "granted", "refused"], kind: type[Event]) -> None:
         self.decision = decision

@@ -121,6 +121,26 @@ def test_a_refused_row_is_listed_mended_and_taken(entraide: Entraide, files: lis
     assert "settled" in entraide("feed", "repair", one).stderr
 
 
+async def test_a_person_is_found_twice_handed_out_and_erased(entraide: Entraide, running: Running, files: list[Path], tmp_path: Path) -> None:
+    assert entraide("feed", "load", *files[1:]).returncode == 0
+    twice = tmp_path / "members-4.csv"
+    row = "Quemeneur,Gwenola,1939-09-09\n"
+    twice.write_text(f"principal,number,last_name,first_name,birth_date\nops_alma,O-7020,{row}ops_alma,O-7021,{row}")
+    assert entraide("feed", "load", twice).returncode == 0
+    assert "1 pairs" in entraide("person", "duplicates").stdout
+    async with operations.database(running, "reference") as db, db.connection() as conn:
+        member_id = await conn.fetchval("select id from member where number = 'O-7020'")
+    held = json.loads(entraide("person", "export", member_id).stdout)
+    assert set(held) == set(SERVICES)
+    assert held["reference"]["members"][0]["first_name"] == "Gwenola"
+    told = entraide("person", "erase", member_id, "--yes")
+    assert told.returncode == 0 and "article L123-22" in told.stdout
+    assert "Gwenola" not in entraide("person", "export", member_id).stdout
+    assert "no such member" in entraide("person", "erase", new_id(), "--yes").stderr
+    assert entraide("person", "export", "nobody").returncode == 2
+    assert entraide("person", "erase", member_id).returncode == 1, "nobody said yes"
+
+
 def test_a_full_file_that_would_end_too_many_asks_and_is_left_or_confirmed(entraide: Entraide, files: list[Path], tmp_path: Path) -> None:
     means = tmp_path / "alma.toml"
     means.write_text('principal = "ops_alma"\n[members]\nmode = "full"\ncolumns = { number = "NUM", last_name = "NOM" }\n')

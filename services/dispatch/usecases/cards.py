@@ -58,6 +58,7 @@ async def erase_person(tx: Transaction, member_id: str, at: datetime) -> None:
 async def sweep(tx: Transaction) -> None:
     """What is left of persons who were erased, by whatever way it came."""
     for case_id in await persons.over(tx.conn):
+        await erasing.blank_cards(tx.conn, [f"case:{case_id}"])
         await _forget(tx, case_id, await persons.blank_card(tx.conn, case_id))
 
 

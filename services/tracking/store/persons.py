@@ -17,6 +17,10 @@ async def note_erased(conn: Connection, member_id: str, at: datetime) -> None:
     await conn.execute("insert into erased_member (member_id, requested_at) values ($1, $2) on conflict do nothing", member_id, at)
 
 
+async def cases_of(conn: Connection, member_id: str) -> list[str]:
+    return [row["case_id"] for row in await conn.fetch("select case_id from view.case_view where member_id = $1 and state = 'closed'", member_id)]
+
+
 async def sweep(conn: Connection) -> list[dict[str, Any]]:
     """Blanks the copies of all erased persons' closed cases and their notes. What they held."""
     rows = await conn.fetch(

@@ -10,6 +10,9 @@ from services.tracking.store import persons as store
 
 async def erase(tx: Transaction, member_id: str, at: datetime) -> None:
     await store.note_erased(tx.conn, member_id, at)
+    cases = await store.cases_of(tx.conn, member_id)
+    if cases:
+        await erasing.blank_cards(tx.conn, [f"case:{case_id}" for case_id in cases], cases)
     await sweep(tx)
 
 
