@@ -38,7 +38,8 @@ NUMBER = "KNR-7700001"
 FIRST, LAST, BORN = "Wxelmine", "Kqzanarivo", "1931-12-13"
 PHONE, SHOWN_PHONE = "+33639987741", "06 39 98 77 41"
 MAIL, STREET, PLATE, NOTE = "wxelmine@kqzmail.example", "77 impasse Jqwzal", "QZ-741-KX", "Ybvoisine garde les clefs"
-MARKERS = (FIRST, LAST, BORN, PHONE[3:], SHOWN_PHONE, MAIL, STREET, PLATE, PLATE.replace("-", ""), NOTE)
+REPAID, MOVED, PROOF = "Remboursement Fjqzwa", "78 impasse Qxwzal", "Formulaire Zwyqorf"
+MARKERS = (REPAID, MOVED, PROOF, FIRST, LAST, BORN, PHONE[3:], SHOWN_PHONE, MAIL, STREET, PLATE, PLATE.replace("-", ""), NOTE)
 HELD_BY = {"reference", "intake", "tracking", "dispatch", "gateway"}
 
 
@@ -159,6 +160,16 @@ async def known(stage: Stage, folder: Path) -> dict[str, Any]:
     await load(stage, folder, "contracts", rows)
     async with stage.desk() as desk:
         [found] = (await desk.get("/api/reference/v1/members", params={"q": NUMBER})).raise_for_status().json()["members"]
+    statement = f"principal,reference,member,issued_on,label,paid_gross_cents\n{model.principal},KNR-S-1,{NUMBER},2026-01-05,{REPAID},1200\n"
+    await load(stage, folder, "statements", statement)
+    async with stage.desk() as desk:
+        sheet = (await desk.get(f"/api/reference/v1/members/{found['id']}")).raise_for_status()
+        amended = {"address": MOVED}
+        at = f"/api/reference/v1/members/{found['id']}"
+        (await desk.patch(at, json=amended, headers={"If-Match": sheet.headers["etag"]})).raise_for_status()
+        (await desk.put(f"{at}/consents/newsletter", json={"given": True, "proof": PROOF})).raise_for_status()
+        code = {"number": NUMBER, "birth_date": BORN, "channel": "email"}
+        (await desk.post("/api/reference/v1/accounts/codes", json=code)).raise_for_status()
     async with database(stage, "gateway") as db, db.transaction() as tx:
         name = f"{FIRST} {LAST}"
         await gateway.create_user(tx, NewUser(login=MAIL, password=stage.password, name=name, roles=("member",), member_id=found["id"]))

@@ -230,17 +230,17 @@ async def test_row_level_security_alone_hides_another_s_statements(reference: Re
 async def test_outsiders_plans_use_the_index_on_their_own_id(reference: Reference, member: tuple[str, str]) -> None:
     async with reference.db.transaction(Tenant(member_id=member[0])) as tx:
         await tx.conn.execute("set local enable_seqscan = off; set local enable_sort = off; set local plan_cache_mode = force_generic_plan")
-        await tx.conn.execute(f"prepare listed (uuid, date, text[], date, uuid, bigint) as {store.LISTED}")
-        plan = _plan(await tx.conn.fetch(f"explain execute listed ('{member[0]}', '2026-01-01', '{{}}', null, null, 20)"))
-        assert "statement_by_member" in plan and "Index Cond: (member_id =" in plan, plan
+        await tx.conn.execute(f"prepare listed (uuid[], date, text[], date, uuid, bigint) as {store.LISTED}")
+        plan = _plan(await tx.conn.fetch(f"explain execute listed (array['{member[0]}']::uuid[], '2026-01-01', '{{}}', null, null, 20)"))
+        assert "statement_by_member" in plan and "Index Cond: ((member_id = ANY" in plan, plan
         assert "statement_by_member" in _plan(await tx.conn.fetch("explain select * from statement"))  # by the policy alone
 
 
 async def test_staff_plans_use_the_same_index(reference: Reference, member: tuple[str, str]) -> None:
     async with reference.db.transaction() as tx:
         await tx.conn.execute("set local enable_seqscan = off; set local enable_sort = off; set local plan_cache_mode = force_generic_plan")
-        await tx.conn.execute(f"prepare listed_by_staff (uuid, date, text[], date, uuid, bigint) as {store.LISTED}")
-        plan = _plan(await tx.conn.fetch(f"explain execute listed_by_staff ('{member[0]}', '2026-01-01', '{{}}', null, null, 20)"))
+        await tx.conn.execute(f"prepare listed_by_staff (uuid[], date, text[], date, uuid, bigint) as {store.LISTED}")
+        plan = _plan(await tx.conn.fetch(f"explain execute listed_by_staff (array['{member[0]}']::uuid[], '2026-01-01', '{{}}', null, null, 20)"))
     assert "statement_by_member" in plan, plan
 
 

@@ -37,6 +37,8 @@ class Kept:
 
 GONE = (
     Gone("identity", "reference", "nom, naissance, téléphones, e-mails, adresse, véhicules", "name, birth date, phones, e-mails, address, vehicles"),
+    Gone("changes", "reference", "modifications, consentements, codes d’accès, messages", "changes, consents, access codes, messages"),
+    Gone("statements", "reference", "copies des relevés de remboursement", "copies of reimbursement statements"),
     Gone("refused_rows", "reference", "lignes de fichiers refusées qui nomment la personne", "refused rows of files that name the person"),
     Gone("case_cards", "intake", "fiches des dossiers, notes, brouillons", "cards of the cases, notes, drafts"),
     Gone("card_copies", "tracking", "copies des fiches, mots de recherche", "copies of cards, search words"),

@@ -32,10 +32,10 @@ alter table statement force row level security;
 create policy staff on statement to reference_staff using (true) with check (true);
 create policy owner on statement to reference_owner using (true) with check (true);
 -- A comparison of ids, so that the index on them serves the policy itself.
-create policy outside on statement to reference_outside using (member_id = nullif(current_setting('app.member_id', true), '')::uuid);
+create policy outside on statement to reference_outside using (member_id = any (array(select own_member_ids())));
 revoke insert, update, delete on statement from reference_outside;
 
 -- A member may read who stands behind their contracts.
 create policy member on principal to reference_outside
-  using (id in (select c.principal_id from contract c where c.member_id = nullif(current_setting('app.member_id', true), '')::uuid)
-    or id in (select m.principal_id from member m where m.id = nullif(current_setting('app.member_id', true), '')::uuid));
+  using (id in (select c.principal_id from contract c where c.member_id = any (array(select own_member_ids())))
+    or id in (select m.principal_id from member m where m.id = any (array(select own_member_ids()))));

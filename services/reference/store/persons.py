@@ -23,6 +23,14 @@ async def held(conn: Connection, member_ids: Sequence[str]) -> dict[str, list[di
         " v.guarantee, v.units, v.trace from cover v where v.member_id = any($1::uuid[]) order by 1",
         "links": "select member_id, into_id, kind, at, undone_at from member_link where member_id = any($1::uuid[]) or into_id = any($1::uuid[])"
         " order by at",
+        "changes": "select c.at, c.field, c.old, c.new, c.reason, c.by_kind, c.door, c.exported_at, c.acknowledged_at from member_change c"
+        " where c.member_id = any($1::uuid[]) order by c.id",
+        "changed_on_both_sides": "select c.at, c.field, c.ours, c.theirs, c.rule, c.decided from member_conflict c"
+        " where c.member_id = any($1::uuid[]) order by c.id",
+        "consents": "select purpose, given, proof, by_kind, door, at from member_consent where member_id = any($1::uuid[]) order by id",
+        "statements": "select reference, issued_on, label, paid_gross_cents, pending_gross_cents, due_on, paid_on, withdrawn_on from statement"
+        " where member_id = any($1::uuid[]) order by issued_on, id",
+        "account_codes": "select channel, made_at, ends_at, used_at from join_request where member_id = any($1::uuid[]) order by made_at",
         "refused_rows": "select r.id, r.kind, r.cells, r.reason, r.field, r.state from feed_refused r where r.kind = 'members' and r.key in"
         " (select feed_key from member where id = any($1::uuid[])) and r.cells is not null order by r.id",
     }
@@ -35,7 +43,8 @@ async def open_cases(conn: Connection, member_ids: Sequence[str]) -> int:
 
 
 async def blank(conn: Connection, member_ids: Sequence[str], last_day: date, at: datetime) -> list[dict[str, Any]]:
-    """The rows of those that were not blank yet, at a new version. Contracts stay, without vehicle."""
+    """The rows of those that were not blank yet, at a new version. Contracts stay, without vehicle; what was changed, agreed to, paid back
+    or asked for is gone."""
     rows = await conn.fetch(
         "update member set civility = '', last_name = '', first_name = '', name_key = '', birth_date = null, phones = '{}', emails = '{}',"
         " address = '', insee = null, postcode = null, ended_on = least(coalesce(ended_on, $2::date), $2::date), erased_at = $3,"
@@ -50,6 +59,11 @@ async def blank(conn: Connection, member_ids: Sequence[str], last_day: date, at:
     await conn.execute(
         "update contract_past p set plate = null, vin = null from contract c where c.id = p.contract_id and c.member_id = any($1::uuid[])", member_ids
     )
+    await conn.execute(
+        "delete from feed_export_change e using member_change c where c.id = e.change_id and c.member_id = any($1::uuid[])", member_ids
+    )
+    for table in ("member_change", "member_conflict", "member_consent", "statement", "join_request"):
+        await conn.execute(f"delete from {table} where member_id = any($1::uuid[])", member_ids)  # noqa: S608 - our own names
     await conn.execute("delete from staged where key in (select feed_key from member where id = any($1::uuid[]))", member_ids)
     await conn.execute("delete from duplicate where one_id = any($1::uuid[]) or other_id = any($1::uuid[])", member_ids)
     await conn.execute("delete from proposal where provisional_id = any($1::uuid[]) or member_id = any($1::uuid[])", member_ids)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.common import Actor, CardKind
-from services.kit import erasing, phones
+from services.kit import erasing, notify, phones
 from services.kit.db import Connection, Transaction
 from services.kit.errors import NotFound
 from services.reference import emits
@@ -68,6 +68,7 @@ async def _blank(tx: Transaction, ids: list[str]) -> list[dict[str, Any]]:
     known = [{name: row[name] for name in IDENTIFYING} for row in before]
     spoken = [phones.national(number) for row in before for number in row["phones"]]
     blanked = await store.blank(tx.conn, ids, tx.now.astimezone(CONTRACT_ZONE).date(), tx.now)
+    await notify.forget(tx.conn, [to for row in before for to in (*row["emails"], *row["phones"])])
     await store.drop_refused(tx.conn, ids, [text for row in before for text in _only_theirs(row)])
     await erasing.blank_cards(tx.conn, [f"member:{member_id}" for member_id in ids])
     await erasing.blank_answers(tx.conn, erasing.texts_of(known, spoken))

@@ -9,7 +9,7 @@ from services.kit.db import Connection
 from services.kit.errors import NotFound
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.domain.statements import words
-from services.reference.store import catalog, members
+from services.reference.store import catalog, identity, members
 from services.reference.store import statements as store
 from services.reference.usecases import coverage
 from services.reference.usecases.coverage import Entitled
@@ -78,16 +78,16 @@ async def rights(conn: Connection, member_id: str, now: datetime) -> Rights:
 async def statements(conn: Connection, member_id: str, now: datetime, typed: str, before: tuple[date, str] | None, limit: int) -> Statements:
     """`typed`: what they are looked for by, empty for all. Raises `NotFound`."""
     today = _day(now)
-    if await members.sheet(conn, member_id) is None:
+    if not (whose := await identity.family(conn, member_id)):
         raise NotFound("no such member")
-    rows = await store.listed(conn, member_id, today, words(typed), before, limit)
-    return Statements(rows, *await store.pending(conn, member_id, today))
+    rows = await store.listed(conn, whose, today, words(typed), before, limit)
+    return Statements(rows, *await store.pending(conn, whose, today))
 
 
 async def statement(conn: Connection, member_id: str, now: datetime, statement_id: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Whose it is, and the statement. Raises `NotFound`."""
     member = await members.sheet(conn, member_id)
-    row = await store.one(conn, member_id, _day(now), statement_id) if member else None
+    row = await store.one(conn, await identity.family(conn, member_id), _day(now), statement_id)
     if member is None or row is None:
         raise NotFound("no such statement")
     return member, row
