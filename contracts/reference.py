@@ -74,6 +74,7 @@ class ContractChanged(Event, owner="reference", name="contract_changed", topic="
     number: Number
     principal_id: Id
     member_id: Id
+    beneficiary_ids: list[Id] = Field(default_factory=list, description="whom it covers beside the holder")
     product: Code
     starts_on: Day
     ends_on: Day | None = None

@@ -137,6 +137,7 @@ def member_contract(row: Mapping[str, Any], guarantees: Sequence[contract.Guaran
         number=row["number"],
         principal_id=row["principal_id"],
         member_id=row["member_id"],
+        beneficiary_ids=row["beneficiary_ids"],
         product=row["product"],
         starts_on=row["starts_on"].isoformat(),
         ends_on=row["ends_on"] and row["ends_on"].isoformat(),

@@ -30,6 +30,7 @@ async def test_an_administrator_gives_a_guarantee_a_new_version_and_the_old_one_
     await card.get_by_role("button", name="Enregistrer").click()
     await expect(card.locator("tbody tr").first).to_contain_text("1234,50")
     await expect(card.locator("tbody tr").first).to_contain_text("à venir")
+    await expect(card.locator("tbody tr").first).to_contain_text("le bénéficiaire")
     await expect(card.locator("tbody tr", has_text="en vigueur")).to_have_count(1)
     await expect(page.locator("section", has=page.get_by_role("heading", name="Derniers changements"))).to_contain_text("à la main")
     await visitor.shot("catalogue-product", whole=True)

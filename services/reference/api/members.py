@@ -37,6 +37,7 @@ class ContractBrief(BaseModel):
     state: str
     plate: str | None
     vin: str | None
+    relation: str | None = Field(description="to the holder; none for the holder")
     member_id: Id = Field(description="the row of the person that it came by")
 
 

@@ -34,6 +34,7 @@ Kind = Literal["principals", "products", "guarantees"]
 EUROS, PERCENT, LISTS = "euros", "percent", "list"
 WRITTEN = {  # how people write a field; any other as the file has it
     "fee_net_cents": EUROS, "at_risk_limit_cents": EUROS, "approval_above_cents": EUROS, "cap_gross_cents": EUROS,
+    "cap_gross_cents_per_year": EUROS,
     "markup_rate": PERCENT, "vat_rate": PERCENT, "member_rate": PERCENT,
     "services": LISTS, "area": LISTS, "excluded": LISTS,
 }  # fmt: skip
@@ -146,8 +147,10 @@ def _read(name: str, typed: str) -> str:
 def _written(name: str, value: Any) -> str:
     """As people write it."""
     how = WRITTEN.get(name)
-    if value is None:
+    if value is None or value is False:
         return ""
+    if value is True:
+        return "true"
     if how == EUROS:
         return format(value / HUNDRED, ".2f").replace(".", ",")
     if how == PERCENT:

@@ -33,14 +33,16 @@ async def persons(conn: Connection, member_ids: Sequence[str]) -> dict[str, Pers
     one row only has not. Unknown ids are missing."""
     rows = await conn.fetch(
         "select a.id as member_id, m.provisional, f.ended_on, f.provisional as passing, m.insee, c.id, c.number, c.principal_id,"
-        " p.ended_on as principal_ended_on, c.product, c.starts_on, c.ends_on, c.state, g.code, g.services, g.counts, g.units_per_year,"
-        " g.cap_gross_cents, g.member_rate, g.waiting_days, g.area, g.excluded, g.valid_from, g.cap_gross_cents_per_year, g.overrun,"
-        " g.declare_within_days, g.min_km_from_home, g.one_at_a_time,"
+        " p.ended_on as principal_ended_on, c.product, c.starts_on, least(c.ends_on, c.until) as ends_on, c.state, g.code, g.services, g.counts,"
+        " g.units_per_year, g.cap_gross_cents, g.member_rate, g.waiting_days, g.area, g.excluded, g.valid_from, g.cap_gross_cents_per_year,"
+        " g.overrun, g.declare_within_days, g.min_km_from_home, g.one_at_a_time,"
         " (select jsonb_agg(jsonb_build_array(t.valid_from, t.approval_above_cents)) from terms t where t.principal_id = p.id) as limits"
         " from member a join member m on m.id = coalesce(a.survivor_id, a.id)"
         " cross join lateral (select m.id, m.ended_on, m.provisional"
         "   union all select o.id, o.ended_on, o.provisional from member o where o.survivor_id = m.id) f"
-        " left join contract c on c.member_id = f.id left join principal p on p.id = c.principal_id"
+        " left join lateral (select o.*, null::date as until from contract o where o.member_id = f.id"
+        "   union all select o.*, b.ended_on from beneficiary b join contract o on o.id = b.contract_id where b.member_id = f.id) c on true"
+        " left join principal p on p.id = c.principal_id"
         " left join guarantee g on g.product = c.product"
         " where a.id = any($1::uuid[]) order by a.id, c.starts_on, c.id, g.code, g.valid_from",
         member_ids,

@@ -14,6 +14,8 @@ async def held(conn: Connection, member_ids: Sequence[str]) -> dict[str, list[di
         " provisional, linked_to, survivor_id, ended_on, erased_at, version from member where id = any($1::uuid[]) order by id",
         "contracts": "select c.id, c.number, c.member_id, c.product, c.starts_on, c.ends_on, c.state, c.plate, c.vin, c.known_since from contract c"
         " where c.member_id = any($1::uuid[]) order by c.id",
+        "covered_by": "select b.contract_id, c.number, b.relation, b.ended_on from beneficiary b join contract c on c.id = b.contract_id"
+        " where b.member_id = any($1::uuid[]) order by 1",
         "contracts_before": "select p.contract_id, p.until, p.starts_on, p.ends_on, p.state, p.plate, p.vin from contract_past p"
         " join contract c on c.id = p.contract_id where c.member_id = any($1::uuid[]) order by 1, 2",
         "rights": "select r.* from rights r join contract c on c.id = r.contract_id where c.member_id = any($1::uuid[]) order by 1, 2, 3",
@@ -62,7 +64,7 @@ async def blank(conn: Connection, member_ids: Sequence[str], last_day: date, at:
     await conn.execute(
         "delete from feed_export_change e using member_change c where c.id = e.change_id and c.member_id = any($1::uuid[])", member_ids
     )
-    for table in ("member_change", "member_conflict", "member_consent", "statement", "join_request"):
+    for table in ("member_change", "member_conflict", "member_consent", "statement", "join_request", "beneficiary"):
         await conn.execute(f"delete from {table} where member_id = any($1::uuid[])", member_ids)  # noqa: S608 - our own names
     await conn.execute("delete from staged where key in (select feed_key from member where id = any($1::uuid[]))", member_ids)
     await conn.execute("delete from duplicate where one_id = any($1::uuid[]) or other_id = any($1::uuid[])", member_ids)

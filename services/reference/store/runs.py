@@ -195,6 +195,7 @@ async def settle(conn: Connection, refused_id: int, state: str, by: str) -> None
 _LASTING = {
     "members": "member t where t.principal_id = any($1::uuid[]) and (t.ended_on is null or t.ended_on > $2) and t.feed_key is not null",
     "contracts": "contract t where t.principal_id = any($1::uuid[]) and (t.ends_on is null or t.ends_on > $2)",
+    "beneficiaries": "beneficiary t where t.principal_id = any($1::uuid[]) and (t.ended_on is null or t.ended_on > $2)",
     "statements": "statement t where t.principal_id = any($1::uuid[]) and (t.withdrawn_on is null or t.withdrawn_on > $2)",
 }
 # By the run $3.

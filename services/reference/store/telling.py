@@ -29,7 +29,9 @@ async def members(conn: Connection, limit: int) -> Rows:
 async def contracts(conn: Connection, limit: int) -> Rows:
     """The next ones, which are told of from then on."""
     rows = await conn.fetch(
-        "select c.id, c.number, c.principal_id, c.member_id, c.product, c.starts_on, c.ends_on, c.state, c.version from untold u"
+        "select c.id, c.number, c.principal_id, c.member_id, c.product, c.starts_on, c.ends_on, c.state, c.version,"
+        " array(select b.member_id::text from beneficiary b where b.contract_id = c.id and b.ended_on is null order by 1) as beneficiary_ids"
+        " from untold u"
         " join contract c on c.id = u.id where u.kind = 'contracts' order by u.id limit $1 for no key update of c skip locked",
         limit,
     )

@@ -13,7 +13,7 @@ from services.reference.domain import names, statements
 from services.reference.domain.entitlement import CONTRACT_ZONE
 from services.reference.store import feed as store
 from services.reference.usecases.mapping import MODELS, Kind
-from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row, StatementRow
+from services.reference.usecases.rows import BeneficiaryRow, ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row, StatementRow
 
 Content = dict[str, Any]
 
@@ -57,7 +57,7 @@ def taken(kind: Kind, fields: Mapping[str, str], known: Known) -> tuple[str, Con
 def fields(kind: Kind, key: str, content: Content) -> dict[str, str]:
     """The text of a row that was taken."""
     row = content | ({"principal": key.partition("/")[0]} if kind in ("members", "products", "statements") else {})
-    if kind in ("contracts", "statements"):
+    if kind in ("contracts", "beneficiaries", "statements"):
         row["member"] = content["member_key"].partition("/")[2]
     found = {name: row[name] for name in MODELS[kind].model_fields if row.get(name) not in (None, "", [])}
     return {name: "|".join(value) if isinstance(value, list) else str(value) for name, value in found.items()}
@@ -86,6 +86,12 @@ def _member(row: MemberRow, known: Known) -> Content:
 def _contract(row: ContractRow, known: Known) -> Content:
     principal_id, principal = _product_of(row.product, known)
     return _plain(row, "member") | {"principal_id": principal_id, "member_key": f"{principal}/{row.member}"}
+
+
+def _beneficiary(row: BeneficiaryRow, known: Known) -> Content:
+    principal_id, principal = _product_of(row.product, known)
+    derived = {"principal_id": principal_id, "contract_key": f"{row.product}/{row.contract}", "member_key": f"{principal}/{row.member}"}
+    return _plain(row, "member") | derived
 
 
 def _statement(row: StatementRow, known: Known) -> Content:
@@ -125,5 +131,6 @@ _CONTENT: dict[Kind, Callable[[Any, Known], Content]] = {
     "guarantees": _guarantee,
     "members": _member,
     "contracts": _contract,
+    "beneficiaries": _beneficiary,
     "statements": _statement,
 }

@@ -31,9 +31,9 @@ from services.kit.errors import Invalid
 from services.reference.domain.amending import FIELDS, Rule
 from services.reference.usecases.files import Encoding
 from services.reference.usecases.outgoing import Outgoing
-from services.reference.usecases.rows import ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row, StatementRow
+from services.reference.usecases.rows import BeneficiaryRow, ContractRow, GuaranteeRow, MemberRow, PrincipalRow, ProductRow, Row, StatementRow
 
-Kind = Literal["principals", "products", "guarantees", "members", "contracts", "statements"]
+Kind = Literal["principals", "products", "guarantees", "members", "contracts", "beneficiaries", "statements"]
 Mode = Literal["full", "delta"]
 Read = Callable[[Sequence[str]], dict[str, str]]
 
@@ -43,9 +43,15 @@ MODELS: dict[Kind, type[Row]] = {
     "guarantees": GuaranteeRow,
     "members": MemberRow,
     "contracts": ContractRow,
+    "beneficiaries": BeneficiaryRow,
     "statements": StatementRow,
 }
-ENDS: dict[Kind, str] = {"members": "ended_on", "contracts": "ends_on", "statements": "withdrawn_on"}  # the field that holds the last day
+ENDS: dict[Kind, str] = {
+    "members": "ended_on",
+    "contracts": "ends_on",
+    "beneficiaries": "ended_on",
+    "statements": "withdrawn_on",
+}  # the field that holds the last day
 _DATES = {"birth_date", "ended_on", "starts_on", "ends_on", "valid_from", "issued_on", "due_on", "paid_on", "withdrawn_on", "changed_on"}
 _LISTS = {"phones", "emails", "services", "area", "excluded"}
 
@@ -128,6 +134,7 @@ class Mapping(_Part):
     guarantees: FileMapping = FileMapping()
     members: FileMapping = FileMapping()
     contracts: FileMapping = FileMapping()
+    beneficiaries: FileMapping = FileMapping()
     statements: FileMapping = FileMapping()
     out: Outgoing = Outgoing()
 
@@ -139,7 +146,7 @@ class Mapping(_Part):
             if unknown:
                 raise ValueError(f"{kind}: {', '.join(sorted(unknown))} is no field of ours; the fields are {', '.join(model.model_fields)}")
             if kind not in ENDS and (part.mode == "full" or part.ends):
-                raise ValueError(f"{kind}: only members, contracts and statements end by a file")
+                raise ValueError(f"{kind}: only members, contracts, beneficiaries and statements end by a file")
             if part.conflicts and (kind != "members" or part.conflicts.keys() - set(FIELDS)):
                 raise ValueError(f"{kind}: conflicts are about these fields of members: {', '.join(FIELDS)}")
         return self

@@ -161,6 +161,18 @@ class ContractRow(Row):
         return self
 
 
+class BeneficiaryRow(Row):
+    """Somebody whom a contract covers beside its holder: `contract` is its number, `member` the number of a member of the same principal."""
+
+    KEY = ("product", "contract", "member")
+
+    product: Code
+    contract: Number
+    member: Number
+    relation: Literal["spouse", "child", "parent", "driver", "other"] = "other"
+    ended_on: date | None = None
+
+
 class StatementRow(Row):
     """One line of what the principal has paid back, or will. `member` and `contract` are the numbers there; the contract is the member's."""
 

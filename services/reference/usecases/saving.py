@@ -12,8 +12,8 @@ from services.kit.db import Transaction
 from services.reference import emits
 from services.reference.domain.amending import Rule
 from services.reference.domain.entitlement import CONTRACT_ZONE
+from services.reference.store import beneficiaries, members, statements
 from services.reference.store import feed as store
-from services.reference.store import members, statements
 from services.reference.usecases import guarding
 from services.reference.usecases.mapping import Kind
 
@@ -22,7 +22,7 @@ GUARANTEE_STARTS = "guarantee_starts"
 
 
 async def save(tx: Transaction, kind: Kind, rows: Rows, rules: Mapping[str, Rule]) -> set[str]:
-    """The keys of those saved: all but contracts and statements of a member who is not known, and statements of a contract that is not theirs.
+    """The keys of those saved: all but rows of a member or a contract that is not known, and statements of a contract that is not theirs.
 
     `rules`: of the mapping, for what both sides have changed.
     """
@@ -37,12 +37,16 @@ async def end(tx: Transaction, kind: Kind, ids: Sequence[str], last_day: date) -
         await _show(tx, await store.end_members(tx.conn, ids, last_day))
     elif kind == "contracts":
         await store.end_contracts(tx.conn, ids, last_day)
+    elif kind == "beneficiaries":
+        await beneficiaries.end(tx.conn, ids, last_day)
     else:
         await statements.withdraw(tx.conn, ids, last_day)
 
 
 async def lacking(tx: Transaction, kind: Kind, content: Mapping[str, Any]) -> str:
     """Of a row that was not saved, the field that names what nobody knows."""
+    if kind == "beneficiaries":
+        return "member" if await beneficiaries.contract_known(tx.conn, content["contract_key"]) else "contract"
     if kind != "statements":
         return "member"
     return "contract" if await statements.member_known(tx.conn, content["member_key"]) else "member"
@@ -78,6 +82,10 @@ async def _contracts(tx: Transaction, rows: Rows) -> set[str]:
     return await store.save_contracts(tx.conn, _text(rows))
 
 
+async def _beneficiaries(tx: Transaction, rows: Rows) -> set[str]:
+    return await beneficiaries.save(tx.conn, _text(rows))
+
+
 async def _statements(tx: Transaction, rows: Rows) -> set[str]:
     return await statements.save(tx.conn, _text(rows))
 
@@ -106,5 +114,6 @@ _SAVE: dict[Kind, Callable[[Transaction, Rows], Awaitable[set[str]]]] = {
     "products": _products,
     "guarantees": _guarantees,
     "contracts": _contracts,
+    "beneficiaries": _beneficiaries,
     "statements": _statements,
 }
