@@ -8,8 +8,9 @@ from typing import Any
 
 from deploy.demo.catalogue import PRODUCTS, SERVICES, SINCE, STATEMENTS, principals, siret, tariff_lines
 from deploy.demo.data import RADIUS_KM, Member, Provider, World, made_up_id
+from services.reference.usecases.mapping import Kind
 
-FEEDS = ("principals", "products", "guarantees", "members", "contracts", "statements")
+FEEDS: tuple[Kind, ...] = ("principals", "products", "guarantees", "members", "contracts", "statements")
 
 
 def write(world: World, folder: Path, repaid: Iterable[Member] | None = None) -> None:

@@ -17,7 +17,7 @@ from services.gateway.domain import NewClient, NewUser
 from services.kit.db import Database
 from services.reference.store import feed as reference
 from services.reference.store import members as reference_members
-from services.reference.usecases.feed import KINDS, load_csv
+from services.reference.usecases.feed import load_csv
 
 
 class BadSeed(Exception):
@@ -65,7 +65,7 @@ async def _members(stack: Stack, numbers: list[str]) -> tuple[dict[str, str], di
     """The feeds of reference; the principals' ids, and those of these members."""
     db = await _database(stack, "reference")
     try:
-        for kind in KINDS:
+        for kind in files.FEEDS:
             report = await load_csv(db, kind, stack.folder / "demo" / f"{kind}.csv")
             if report.bad:
                 raise BadSeed(f"{kind}: {report.bad} rows refused, the first {report.problems[0]}")

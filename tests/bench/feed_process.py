@@ -20,7 +20,7 @@ async def main(folder: Path) -> None:
     os.nice(NICENESS)
     db = await Database.connect("reference", os.environ["ENTRAIDE_DATABASE_URL"], size=4)
     began = time.perf_counter()
-    reports = [await load_csv(db, kind, folder / f"{kind}.csv") for kind in KINDS]
+    reports = [await load_csv(db, kind, folder / f"{kind}.csv") for kind in KINDS if (folder / f"{kind}.csv").exists()]
     stored = time.perf_counter()
     mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     await telling.all_of_it(db)

@@ -70,29 +70,24 @@ async def in_databases(stage: Stage) -> set[Found]:
 def in_topics(stage: Stage) -> set[Found]:
     """In every record that a new reader would still get, from the first on."""
     consumer = Consumer(stage.platform.stack.broker.settings() | {"group.id": "canary", "enable.auto.commit": False})
-    found = set()
+    found: set[Found] = set()
+    ends: dict[tuple[str, int], tuple[int, int]] = {}
     try:
-        for name, topic in consumer.list_topics(timeout=10).topics.items():
-            if name.startswith("__"):
-                continue
-            for partition in topic.partitions:
-                low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
-                if low < high:
-                    found |= {Found(f"topic {name}", marker) for marker in _read(consumer, TopicPartition(name, partition, low), high)}
+        known = consumer.list_topics(timeout=10).topics
+        for place in [(name, partition) for name in known if not name.startswith("__") for partition in known[name].partitions]:
+            low, high = consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)
+            if low < high:
+                ends[place] = low, high
+        consumer.assign([TopicPartition(*place, low) for place, (low, _) in ends.items()])
+        while ends:
+            for message in consumer.consume(500, 0.2):
+                body = b" ".join([message.key() or b"", message.value() or b"", *(value or b"" for _, value in message.headers() or [])])
+                found |= {Found(f"topic {message.topic()}", marker) for marker in MARKERS if marker.encode() in body}
+            for one in consumer.position([TopicPartition(*place) for place in ends]):
+                if one.offset >= ends[one.topic, one.partition][1]:
+                    del ends[one.topic, one.partition]
     finally:
         consumer.close()
-    return found
-
-
-def _read(consumer: Consumer, start: TopicPartition, end: int) -> set[str]:
-    found = set()
-    consumer.assign([start])
-    while consumer.position([start])[0].offset < end:
-        for message in consumer.consume(500, 1):
-            body = b" ".join([message.key() or b"", message.value() or b"", *(value or b"" for _, value in message.headers() or [])])
-            found |= {marker for marker in MARKERS if marker.encode() in body}
-        if not start.offset < end:
-            break
     return found
 
 
