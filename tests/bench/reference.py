@@ -3,7 +3,7 @@ a quarter of an hour.
 
 The first load happens once, COPY beside it three times; the daily file with 2 % changed rows, told of to the last event, and the upsert of
 every row take turns. Then the web process answers one client at a time; at last it goes on answering while a file is loaded beside it at
-nice 10. Ends with a non-zero status when a figure misses its must.
+nice 10, and a file is loaded of which much is wrong. Ends with a non-zero status when a figure misses its must.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -40,6 +41,7 @@ SERVICE = "reference"
 MEMORY_MB = 300
 CHANGED = 0.02  # of the rows of a daily file
 PREVIEWS_PER_S = 50
+WRONG_ROWS = 1_000_000  # at full size
 API = f"/api/{SERVICE}/v1"
 
 BOUNDS = {
@@ -121,7 +123,28 @@ def another_day(folder: Path, day: Path, share: float, seed: int) -> None:
                 writer.writerow(row)
 
 
-async def feed_lines(stack: Stack, folder: Path, sizes: Sizes, tell: Tell) -> tuple[list[Line], str]:
+def much_of_it_wrong(folder: Path, wrong: Path, rows: int) -> int:
+    """A file of that many members, each known one and as many strangers as it takes; three in ten were born on no day. Returns how many."""
+    wrong.mkdir()
+    bad = 0
+    with (
+        (folder / "members.csv").open(encoding="utf-8", newline="") as before,
+        (wrong / "members.csv").open("w", encoding="utf-8", newline="") as after,
+    ):
+        known = csv.DictReader(before, delimiter=";")
+        writer = csv.DictWriter(after, list(known.fieldnames or ()), delimiter=";")
+        writer.writeheader()
+        people = list(islice(known, rows))
+        for n in range(rows):
+            row = people[n % len(people)]
+            if n % 10 < 3:
+                bad += 1
+                row = row | {"birth_date": "1958-02-31"}
+            writer.writerow(row if n < len(people) else row | {"number": f"{row['number']}-{n // len(people)}"})
+    return bad
+
+
+async def feed_lines(stack: Stack, folder: Path, sizes: Sizes, tell: Tell) -> tuple[list[Line], float, str]:
     database = urlsplit(stack.environment(SERVICE)["ENTRAIDE_DATABASE_URL"]).path
     conn = await asyncpg.connect(urlsplit(stack.postgres_url)._replace(path=database).geturl())
     try:
@@ -151,9 +174,8 @@ async def feed_lines(stack: Stack, folder: Path, sizes: Sizes, tell: Tell) -> tu
     lines = [
         Line("feed_first", first.seconds, "s", "copy", first.seconds / median(copied)),
         Line("feed_daily", median(daily), "s", "upsert", ratio),
-        Line("feed_memory", max(memory), "MB", "limit", max(memory) / MEMORY_MB),
     ]
-    return lines, f"the first load was told of in {first.telling:.0f} s more"
+    return lines, max(memory), f"the first load was told of in {first.telling:.0f} s more"
 
 
 async def lookup_lines(agent: Asker, empty: Asker, conn: asyncpg.Connection, people: People, sizes: Sizes, tell: Tell) -> list[Line]:
@@ -258,7 +280,7 @@ async def measure(sizes: Sizes, console: Console) -> int:
             status.update("writing the files")
             folder = Path(place) / "population"
             written = population.write(folder, datetime.now(UTC).date(), sizes.members)
-            lines, told = await feed_lines(stack, folder, sizes, status.update)
+            lines, mb, told = await feed_lines(stack, folder, sizes, status.update)
             another_day(folder, changed := folder.with_name("half"), 0.5, 0)
             conn = await asyncpg.connect(stack.environment(SERVICE)["ENTRAIDE_DATABASE_URL"])
             people = await conn.fetch(SAMPLES)
@@ -269,6 +291,11 @@ async def measure(sizes: Sizes, console: Console) -> int:
                     searched, recall = await search_lines(agent, people, sizes, status.update)
                     lines += [*searched, *await preview_lines(stack, agent, people, changed, sizes, status.update)]
             await conn.close()
+            status.update("feed_memory, three rows in ten wrong")
+            bad = much_of_it_wrong(folder, wrong := folder.with_name("wrong"), sizes.members * WRONG_ROWS // population.MEMBERS)
+            fed = await feed(stack, wrong)
+            assert fed.reports["members"]["bad"] >= bad
+            lines.append(Line("feed_memory", max(mb, fed.mb), "MB", "limit", max(mb, fed.mb) / MEMORY_MB))
         finally:
             await stack.down()
     console.print(f"{written.members} members, {written.bad} of them wrong, and {written.contracts} contracts", highlight=False)

@@ -23,6 +23,7 @@ TODAY = datetime.now(CONTRACT_ZONE).date()
 
 @pytest.fixture
 async def http(reference: Reference) -> AsyncIterator[httpx.AsyncClient]:
+    await reference.load("principals", "code,label,siren,valid_from\ncaisse_neuve,Caisse Neuve,732829320,2020-01-01\n")
     app = kit.create("reference", ServiceSettings.model_construct(), [catalog.router])
     app.state.db, app.state.verifier = reference.db, Everyone()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://reference/api/reference/v1") as client:
@@ -41,10 +42,10 @@ async def held(reference: Reference, contract_id: str) -> list[tuple[str, Any]]:
 
 
 async def test_a_product_and_its_guarantees_are_set_by_hand_and_their_contracts_hear_of_it(reference: Reference, http: httpx.AsyncClient) -> None:
-    assert (await put(http, "products", code="home_hand", label="Maison Main", principal="banque_orvane")).json() == {"key": "home_hand"}
+    assert (await put(http, "products", code="home_hand", label="Maison Main", principal="caisse_neuve")).json() == {"key": "home_hand"}
     first = {"product": "home_hand", "code": "home", "services": "gardening", "units_per_year": "2", "valid_from": "2020-01-01"}
     assert (await put(http, "guarantees", **first)).json() == {"key": "home_hand/home/2020-01-01"}
-    member_id = await reference.fresh_member("home_hand")
+    member_id = await reference.fresh_member("home_hand", "caisse_neuve")
     contract_id = str(await reference.value("select id from contract where member_id = $1", member_id))
     assert await held(reference, contract_id) == [("home", "2")]
     await put(http, "guarantees", **first | {"units_per_year": "5", "valid_from": str(TODAY)})
@@ -56,10 +57,10 @@ async def test_a_product_and_its_guarantees_are_set_by_hand_and_their_contracts_
 
 
 async def test_contracts_hear_of_a_version_of_a_day_to_come_when_that_day_comes(reference: Reference, http: httpx.AsyncClient) -> None:
-    await put(http, "products", code="home_later", label="Maison Demain", principal="banque_orvane")
+    await put(http, "products", code="home_later", label="Maison Demain", principal="caisse_neuve")
     first = {"product": "home_later", "code": "home", "services": "gardening", "units_per_year": "2", "valid_from": "2020-01-01"}
     await put(http, "guarantees", **first)
-    member_id = await reference.fresh_member("home_later")
+    member_id = await reference.fresh_member("home_later", "caisse_neuve")
     contract_id = str(await reference.value("select id from contract where member_id = $1", member_id))
     await put(http, "guarantees", **first | {"units_per_year": "7", "valid_from": str(TODAY + timedelta(days=1))})
     await telling.all_of_it(reference.db)
@@ -88,7 +89,6 @@ async def test_a_row_is_checked_as_in_a_file_and_says_what_is_wrong(reference: R
 
 async def test_new_terms_are_told_at_once_and_what_was_set_is_remembered_with_who_did(reference: Reference, http: httpx.AsyncClient) -> None:
     row = {"code": "caisse_neuve", "label": "Caisse Neuve", "siren": "732829320", "markup_rate": "0.045", "valid_from": "2031-01-01"}
-    await reference.load("principals", "code,label,siren,valid_from\ncaisse_neuve,Caisse Neuve,732829320,2020-01-01\n")
     assert (await put(http, "principals", **row)).status_code == 200
     await put(http, "principals", **row | {"markup_rate": "0.05"})
     principal_id = str(await reference.value("select id from principal where code = 'caisse_neuve'"))

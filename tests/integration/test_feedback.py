@@ -47,7 +47,7 @@ conflicts = {{ {rules} }}
 [out]
 fields = [{fields}]
 """
-OLD, OURS, THIRD = "0639980001", "0639980002", "0639980003"
+OLD, OURS, THIRD = "0639984501", "0639984502", "0639984503"
 
 
 class Bank:
@@ -250,9 +250,9 @@ async def test_another_third_value_while_a_person_is_asked_is_the_one_that_count
     await bank.sends("N-1", OLD)
     await bank.amend("N-1", phones=[OURS])
     await bank.sends("N-1", THIRD)
-    await bank.sends("N-1", "0639980007")
+    await bank.sends("N-1", "0639984507")
     [conflict] = await bank.conflicts()
-    assert (conflict["theirs"], conflict["decided"]) == (["+33639980007"], None)
+    assert (conflict["theirs"], conflict["decided"]) == (["+33639984507"], None)
     await bank.sends("N-1", OURS)
     [conflict] = await bank.conflicts()
     assert (conflict["decided"], conflict["decided_by"]) == ("ours", "file"), "they have come round"
@@ -264,7 +264,7 @@ async def test_another_third_value_while_a_person_is_asked_is_the_one_that_count
 async def test_a_row_mended_by_hand_follows_the_rule_of_its_file(bank: Bank) -> None:
     await bank.sends("N-1", OLD)
     await bank.amend("N-1", phones=[OURS])
-    await bank.reference.load("members", "NUM;NOM;NE_LE;TEL;CIV;MAJ\nN-1;X;31/02/1962;0639980003;MME;\n", bank.means('phones = "theirs"'))
+    await bank.reference.load("members", "NUM;NOM;NE_LE;TEL;CIV;MAJ\nN-1;X;31/02/1962;0639984503;MME;\n", bank.means('phones = "theirs"'))
     refused = await bank.reference.value("select id from feed_refused where key = $1 and state = 'open'", f"{bank.code}/N-1")
     async with bank.reference.db.transaction() as tx:
         await repairs.mend(tx, refused, {"birth_date": "1962-02-28"}, "anna")

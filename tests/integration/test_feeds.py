@@ -195,7 +195,7 @@ async def test_a_mapping_that_cannot_be_meant_says_why(tmp_path: Path, insurer: 
     file = tmp_path / "wrong.toml"
     for text, said in (
         ("[members]\ncolumns = { surname = 'NOM' }", "surname is no field of ours"),
-        ("[products]\nmode = 'full'", "only members, contracts and statements end by a file"),
+        ("[products]\nmode = 'full'", "only members, contracts, beneficiaries and statements end by a file"),
         ("[members]\nmode = 'some'", "members.mode"),
         ("[members", "is no TOML file"),
     ):
