@@ -102,7 +102,7 @@ def test_secrets_are_drawn_once_kept_from_neighbours_and_differ(tmp_path: Path) 
     drawn = [before[file] for file in before if file.parent.name == "passwords"]
     assert len(drawn) == len(set(drawn)) == 4 + 4 * len(SERVICES)
     assert not any(weakness(secret) for secret in drawn)
-    assert {path.name for path in folder.iterdir()} == {*SERVICES, "passwords", "postgres", "kafka"}
+    assert {path.name for path in folder.iterdir()} == {*SERVICES, "passwords", "postgres", "kafka", "tickets"}
 
 
 def test_a_missing_secret_is_made_again_and_the_others_stay(tmp_path: Path) -> None:
